@@ -21,7 +21,10 @@ export function size(shape: readonly number[]): number {
  */
 export function array(shape: readonly number[], data: Float32Array = new Float32Array(size(shape))): NdArray {
   if (data.length !== size(shape)) {
-    throw new ShapeError('Data do not fill the shape', { expected: `${size(shape)} values for [${shape.join(', ')}]`, found: data.length });
+    throw new ShapeError('Data do not fill the shape', {
+      expected: `${size(shape)} values for [${shape.join(', ')}]`,
+      found: data.length,
+    });
   }
   return ndarray(data, [...shape]);
 }

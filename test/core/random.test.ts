@@ -80,8 +80,7 @@ describe('noiseField', () => {
     const whole = noiseField([7, 9, 11], 5, 2);
     const tile = noiseField([3, 4, 5], 5, 2, [2, 3, 6]);
     for (let z = 0; z < 3; z++)
-      for (let y = 0; y < 4; y++)
-        for (let x = 0; x < 5; x++) expect(tile.get(z, y, x)).toBe(whole.get(z + 2, y + 3, x + 6));
+      for (let y = 0; y < 4; y++) for (let x = 0; x < 5; x++) expect(tile.get(z, y, x)).toBe(whole.get(z + 2, y + 3, x + 6));
   });
 
   it('is standard normal, and another field at another step', () => {
