@@ -129,10 +129,11 @@ function poisson(mean: number, uniform: () => number): number {
   }
 }
 
-const smallLogFactorials: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].reduce(
-  (table, k) => [...table, table[k - 1]! + Math.log(k)],
-  [0],
-);
+const smallLogFactorials: readonly number[] = Array.from({ length: 11 }, (_, k) => {
+  let product = 1;
+  for (let factor = 2; factor <= k; factor++) product *= factor;
+  return Math.log(product);
+});
 
 /** ln k!, by Stirling's series above 10 (error below 1e-12 there). */
 export function logFactorial(k: number): number {

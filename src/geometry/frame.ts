@@ -36,7 +36,8 @@ function flippedGrid({ shape, voxelSize, origin }: Grid, position: PatientPositi
   return { shape, voxelSize, origin: [at(0), at(1), at(2)] };
 }
 
-function flipped(values: Volume, position: PatientPosition): Volume {
+/** A volume with its axes turned from the scanner's to the world's, or back: the flips are their own inverse. */
+export function flipped(values: Volume, position: PatientPosition): Volume {
   const [nz, ny, nx] = values.shape as [number, number, number];
   const [sz, sy, sx] = signs[position];
   const out = array(values.shape);

@@ -1,0 +1,4 @@
+/** @file  Joseph's projector with SIMD, in one shared memory. Every pointer is a byte offset into it; no allocation happens here. */
+export { pack, unpack, zero } from './image';
+export { adjointLines, forwardLines } from './lines';
+export { adjointSinogram, forwardSinogram } from './sinogram';

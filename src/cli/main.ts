@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+/** @file  The command line: one file a verb. */
+import { Command } from 'commander';
+import { version } from '../node/version.js';
+import { demo } from './demo.js';
+import { denoise } from './denoise.js';
+import { doctor } from './doctor.js';
+import { evaluate } from './evaluate.js';
+import { histogram } from './histogram.js';
+import { info } from './info.js';
+import { phantom } from './phantom.js';
+import { recon } from './recon.js';
+import { simulate } from './simulate.js';
+import { train } from './train.js';
+
+const program = new Command('coincide')
+  .description('PET image reconstruction and denoising with a 3D diffusion prior. Research use only; not a medical device.')
+  .version(version())
+  .showHelpAfterError('(see coincide <verb> --help)')
+  .exitOverride();
+for (const add of [phantom, simulate, histogram, recon, denoise, evaluate, train, info, doctor, demo]) add(program);
+for (const command of program.commands) command.exitOverride().showHelpAfterError(`(see coincide ${command.name()} --help)`);
+
+program.parseAsync().catch((error: { code?: string; exitCode?: number; stack?: string }) => {
+  // commander has printed its message already; a wrong call ends with 2, help and version with 0.
+  if (error.code?.startsWith('commander.')) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    process.stderr.write(`coincide: internal error: ${error.stack ?? String(error)}\n`);
+    process.exitCode = 1;
+  }
+});

@@ -1,0 +1,107 @@
+/** @file  What all verbs share: the common options, Ctrl-C, and how a run ends.
+ *  Exit 0 done, 2 the input or the call is wrong, 1 anything else, 130 interrupted. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { CoincideError } from '../core/errors.js';
+import { progress, type Report } from './progress.js';
+
+export interface CommonOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly threads: number;
+  readonly device: 'auto' | 'cpu' | 'gpu' | 'reference';
+  readonly seed: number;
+}
+
+/** What a verb is given beside its own arguments. */
+export interface Run {
+  readonly options: CommonOptions;
+  readonly signal: AbortSignal;
+  /** A progress bar for one part of the work. */
+  stage(title: string): Report & { done(): void };
+  /** A line for people, on stderr. */
+  say(text: string): void;
+}
+
+/** What a verb found: one JSON object, and the same in words. */
+export interface Result {
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+export const number = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError(`expected a number, found "${text}".`);
+  return value;
+};
+export const positive = (text: string): number => {
+  const value = number(text);
+  if (!(value > 0)) throw new InvalidArgumentError(`expected a positive number, found "${text}".`);
+  return value;
+};
+export const whole = (text: string): number => {
+  const value = number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError(`expected a whole number, found "${text}".`);
+  return value;
+};
+export const fraction = (text: string): number => {
+  const value = number(text);
+  if (!(value >= 0 && value < 1)) throw new InvalidArgumentError(`expected a fraction in [0, 1), found "${text}".`);
+  return value;
+};
+/** 'a,b' → [a, b]. */
+export const numbers = (text: string): number[] => text.split(',').map(number);
+
+/** Adds the common options to a verb and wires its action. */
+export function verb(command: Command, action: (run: Run, ...args: never[]) => Promise<Result>, defaults: { seed: number } = { seed: 1 }): Command {
+  const devices = ['auto', 'cpu', 'gpu', 'reference'];
+  return command
+    .option('--json', 'print the result as one JSON object on stdout')
+    .option('--quiet', 'no progress and no messages')
+    .option('--threads <n>', 'worker threads', whole, 0)
+    .option('--device <name>', `${devices.join(', ')}`, (text) => {
+      if (!devices.includes(text)) throw new InvalidArgumentError(`expected one of ${devices.join(', ')}.`);
+      return text;
+    }, 'auto')
+    .option('--seed <n>', 'seed of every random choice', whole, defaults.seed)
+    .action(async (...args: unknown[]) => {
+      const options = (args.at(-1) as Command).opts<CommonOptions>();
+      process.exitCode = await perform(options, (run) => action(run, ...(args as never[])));
+    });
+}
+
+async function perform(options: CommonOptions, action: (run: Run) => Promise<Result>): Promise<number> {
+  const controller = new AbortController();
+  const interrupt = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort(new Error('Interrupted'));
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  const quiet = options.quiet === true;
+  const run: Run = {
+    options,
+    signal: controller.signal,
+    stage: (title) => progress(title, quiet),
+    say: (text) => void (quiet || process.stderr.write(`${text}\n`)),
+  };
+  try {
+    const { json, text } = await action(run);
+    process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : quiet ? '' : `${text}\n`);
+    return 0;
+  } catch (error) {
+    if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
+    if (controller.signal.aborted) {
+      process.stderr.write('Interrupted.\n');
+      return 130;
+    }
+    if (error instanceof CoincideError) {
+      process.stderr.write(`coincide: ${error.message}\n`);
+      return 2;
+    }
+    process.stderr.write(`coincide: internal error: ${(error as Error).stack ?? String(error)}\n`);
+    return 1;
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}

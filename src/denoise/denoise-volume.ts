@@ -1,0 +1,125 @@
+/** @file  Volume in, volume out.
+ *    mean     x̂₀ = E[x₀ | image], one evaluation
+ *    samples  from the mean m: x = m + σ₁ n, DDIM given the image down to 0; the mean of K samples, and their standard deviation as spread */
+import { array, fill, type Shape3, type Volume } from '../core/array.js';
+import { OptionError, ShapeError } from '../core/errors.js';
+import { type PetImage } from '../core/image.js';
+import { type CallOptions, last } from '../core/iterate.js';
+import { noiseField } from '../core/random.js';
+import { ddim } from '../prior/ddim.js';
+import { sigmaLadder } from '../prior/schedule.js';
+import type { OpenModel } from './open-model.js';
+
+export interface DenoiseOptions extends CallOptions {
+  /** @default 'mean' */
+  readonly mode?: 'mean' | 'samples' | undefined;
+  /** Samples drawn (mode 'samples'). @default 4 */
+  readonly samples?: number | undefined;
+  /** Evaluations per sample. @default 2 */
+  readonly steps?: number | undefined;
+  /** Time at which sampling starts, in (0, 1): the noise level is tan(πt/2) network units. @default 0.3 */
+  readonly start?: number | undefined;
+  /** DDIM's η. @default 0 */
+  readonly eta?: number | undefined;
+  /** @default 1 */
+  readonly seed?: number | undefined;
+  /** How the image's unit becomes SUV: 'SUV' takes SUV images only; 'body-mean' brings the mean over the body to that of the training data.
+   *  @default 'SUV' */
+  readonly intensity?: 'SUV' | 'body-mean' | undefined;
+  /** Called with the share done. */
+  readonly onProgress?: ((fraction: number) => void) | undefined;
+}
+
+export interface Denoised {
+  readonly image: PetImage;
+  /** Standard deviation over the samples; too small to be a confidence interval. Only in mode 'samples' with two or more. */
+  readonly spread?: PetImage | undefined;
+  /** SUV that one unit of the image was taken for. */
+  readonly suvPerUnit: number;
+  /** What the model does not know about this image, in words. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Denoises an image; result and spread have its grid, unit and meta.
+ * @throws OptionError when the unit is not SUV and no other intensity is asked for, or an option is out of range.
+ */
+export async function denoiseVolume(image: PetImage, model: OpenModel, options: DenoiseOptions = {}): Promise<Denoised> {
+  const { mode = 'mean', samples = 4, steps = 2, start = 0.3, eta = 0, seed = 1, onProgress, signal } = options;
+  if (mode === 'samples' && !(Number.isInteger(samples) && samples > 0)) {
+    throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
+  }
+  if (image.values.shape.length !== 3) throw new ShapeError('Image', { expected: 'three axes', found: [...image.values.shape] });
+  const unit = suvPerUnit(image, model, options.intensity ?? 'SUV');
+  const warnings = unlikeTraining(image, model);
+  const mean = await model.mean(image.values, unit, { signal });
+  const as = (values: Volume): PetImage => ({ ...image, values });
+  if (mode === 'mean') {
+    onProgress?.(1);
+    return { image: as(nonNegative(mean)), suvPerUnit: unit, warnings };
+  }
+  const ladder = sigmaLadder(start, steps).map((sigma) => sigma / (unit * model.card.intensity.scale));
+  const shape = mean.shape as unknown as Shape3;
+  const denoiser = model.denoiser(unit, image.values);
+  const sum = new Float64Array(mean.data.length);
+  const squares = new Float64Array(mean.data.length);
+  for (let k = 0; k < samples; k++) {
+    const n = noiseField(shape, seed, k * (steps + 1));
+    const from = fill(shape, (i) => mean.data[i]! + ladder[0]! * n.data[i]!);
+    const noise = (level: number): Volume => noiseField(shape, seed, k * (steps + 1) + level + 1);
+    const { image: sample } = await last(ddim(denoiser, from, ladder, { eta, noise, signal }), ({ fraction }) => onProgress?.((k + fraction) / samples));
+    for (let i = 0; i < sum.length; i++) {
+      const value = Math.max(0, sample.data[i]!);
+      sum[i]! += value;
+      squares[i]! += value * value;
+    }
+  }
+  const average = fill(shape, (i) => sum[i]! / samples);
+  const deviation = fill(shape, (i) => Math.sqrt(Math.max(0, squares[i]! - sum[i]! ** 2 / samples) / (samples - 1)));
+  return { image: as(average), ...(samples > 1 ? { spread: as(deviation) } : {}), suvPerUnit: unit, warnings };
+}
+
+/**
+ * SUV that one unit of the image stands for.
+ * @throws OptionError when that is not known and may not be estimated.
+ */
+export function suvPerUnit({ unit, values }: PetImage, { card }: OpenModel, intensity: 'SUV' | 'body-mean'): number {
+  if (unit === 'SUV') return 1;
+  if (intensity === 'SUV') {
+    throw new OptionError('The unit of the image is not SUV', {
+      key: 'intensity',
+      expected: `SUV, which ${card.name} was trained on`,
+      found: unit,
+      hint: 'Say that it is (unit SUV), convert it, or let the mean over the body be matched (intensity body-mean).',
+    });
+  }
+  return card.intensity.bodyMean / bodyMean(values);
+}
+
+/** Mean over the voxels above a tenth of the 99.5th percentile of the positive voxels: a body, whatever the unit. */
+export function bodyMean(values: Volume): number {
+  const positive = values.data.filter((value) => value > 0).sort();
+  if (positive.length === 0) throw new OptionError('The image has no positive voxel', { key: 'image' });
+  const threshold = 0.1 * positive[Math.floor(0.995 * (positive.length - 1))]!;
+  const body = positive.filter((value) => value > threshold);
+  return body.reduce((sum, value) => sum + value, 0) / body.length;
+}
+
+function unlikeTraining({ grid, values, unit }: PetImage, { card }: OpenModel): string[] {
+  const warnings: string[] = [];
+  const far = grid.voxelSize.some((d, axis) => Math.abs(Math.log(d / card.voxelSize[axis]!)) > Math.log(1.5));
+  const mm = (size: readonly number[]): string => `${size.map((d) => Number(d.toFixed(3))).join(' × ')} mm`;
+  if (far) warnings.push(`Voxels are ${mm(grid.voxelSize)}; ${card.name} was trained on ${mm(card.voxelSize)} and knows little about others.`);
+  if (unit === 'SUV') {
+    const ratio = bodyMean(values) / card.intensity.bodyMean;
+    if (ratio > 5 || ratio < 0.2) warnings.push(`The mean over the body is ${ratio.toPrecision(2)} times that of the training data: is the image in SUV?`);
+  }
+  return warnings;
+}
+
+function nonNegative(x: Volume): Volume {
+  return array(
+    x.shape,
+    x.data.map((value) => Math.max(0, value)),
+  );
+}

@@ -1,0 +1,65 @@
+/** @file  The public API. It runs in Node and in browsers; what needs files or threads is in `coincide/node`.
+ *
+ *    import { cosine, ddim, last, osem, phantom } from 'coincide';
+ *    import { openEngine, reconstruct } from 'coincide/node';
+ */
+
+// Arrays, images, errors, random numbers, iteration
+export { array, fill, type NdArray, type Point, type Shape3, type Volume } from './core/array.js';
+export { CoincideError, DeviceError, FormatError, GeometryError, ModelError, OptionError, ShapeError } from './core/errors.js';
+export { affineOf, centredGrid, type Grid, type PetImage, petImage, type Unit } from './core/image.js';
+export type { Denoiser, LinearOperator, PoissonSubset, Prox, ProxOptions } from './core/interfaces.js';
+export { type CallOptions, last, type Step, turn } from './core/iterate.js';
+export { noiseField, type Random, random } from './core/random.js';
+// Volume in, volume out
+export { type Denoised, type DenoiseOptions, denoiseVolume } from './denoise/denoise-volume.js';
+export { type OpenModel, openModel } from './denoise/open-model.js';
+// Scanners, sinograms, lines of response
+export { type PatientPosition, fromWorld, toWorld } from './geometry/frame.js';
+export { defaultGrid, type GridOptions } from './geometry/grid.js';
+export { type Lines, linesOf } from './geometry/lines.js';
+export { checkedScan, type Scan } from './geometry/scan.js';
+export { parseScanner, type Scanner } from './geometry/scanner.js';
+export { findScanner, scannerByName, scanners } from './geometry/scanners.js';
+export { type LayoutOptions, type Segment, type Sinogram, type SinogramLayout, sinogramLayout, sinogramShape } from './geometry/sinogram.js';
+export { orderedSubsets } from './geometry/subsets.js';
+// Files as bytes
+export { readInterfileImage, writeInterfileImage } from './io/interfile-image.js';
+export { readInterfileLayout, readInterfileProjData, writeInterfileProjData } from './io/interfile-projdata.js';
+export { histogramMmr, readMmrListModeHeader } from './io/mmr-listmode.js';
+export { readNifti, writeNifti } from './io/nifti.js';
+export { estimateRandoms } from './io/randoms.js';
+export { readSafetensors, writeSafetensors } from './io/safetensors.js';
+// Metrics
+export { imageError } from './metrics/psnr.js';
+export { contrastRecovery, regionBias, regionStatistics } from './metrics/regions.js';
+export { ssim } from './metrics/ssim.js';
+// Networks
+export { flatParameters, type Model, type ModelCard, parseModelCard } from './network/model-card.js';
+export { initialParameters, parameterCount } from './network/parameters.js';
+export type { Evaluator, Trainer } from './network/runner.js';
+export type { Architecture } from './network/unet.js';
+// The diffusion prior
+export { type DdimOptions, type DdimStep, ddim } from './prior/ddim.js';
+export { gaussianDenoiser } from './prior/gaussian-denoiser.js';
+export { precondition, scaledDenoiser } from './prior/precondition.js';
+export { cosine, discrete, linearAlphaBar, type Schedule, sigmaLadder } from './prior/schedule.js';
+// Projectors and the system model
+export { adjointError } from './projector/adjoint-error.js';
+export { compose, diagonal } from './projector/compose.js';
+export { type ProjectorEngine, referenceEngine } from './projector/engine.js';
+export { josephProjector } from './projector/joseph.js';
+export { gaussianPsf } from './projector/psf.js';
+export { attenuationFactors, systemModel } from './projector/system-model.js';
+// Reconstruction
+export { type HqsOptions, type HqsStep, hqs } from './recon/hqs.js';
+export { deviance, expectedDeviance, negLogLikelihood } from './recon/likelihood.js';
+export { type OsemOptions, type OsemStep, osem, uniformStart } from './recon/osem.js';
+export { type PoissonProx, type PoissonProxOptions, poissonProx, positiveRoot } from './recon/poisson-prox.js';
+// Simulation
+export { type Acquisition, acquire } from './simulate/acquisition.js';
+export { type Phantom, type PhantomKind, type PhantomOptions, phantom } from './simulate/phantom.js';
+export { thin } from './simulate/thin.js';
+// Training
+export { parseTrainingConfig, type TrainingConfig } from './train/config.js';
+export { type TrainStep, train } from './train/loop.js';

@@ -1,0 +1,114 @@
+/** @file  A model: its card (model.json) and its weights. */
+
+import { array, type NdArray, type Point, type Shape3, size } from '../core/array.js';
+import { ModelError } from '../core/errors.js';
+import { parameterCount, parameterManifest } from './parameters.js';
+import { type Architecture, checkedArchitecture, checkedPatch } from './unet.js';
+
+/** Everything that must be known to use the weights rightly. */
+export interface ModelCard {
+  readonly name: string;
+  readonly version: string;
+  /** Licence of the weights. */
+  readonly licence: string;
+  readonly architecture: Architecture;
+  /** What the network predicts. */
+  readonly parameterisation: 'v';
+  /** α = cos(πt/2), σ = sin(πt/2). */
+  readonly schedule: 'cosine';
+  readonly intensity: {
+    readonly unit: 'SUV';
+    /** Network value = scale · SUV. */
+    readonly scale: number;
+    /** Mean of the truth over the bodies of the training subjects, SUV; images in no absolute unit are brought to it. */
+    readonly bodyMean: number;
+  };
+  /** Of the training data, mm [z, y, x]. */
+  readonly voxelSize: Point;
+  /** Tiles to evaluate, voxels, and what neighbours share. */
+  readonly patch: Shape3;
+  readonly overlap: number;
+  /** What the condition volume is. */
+  readonly condition: 'low-count OSEM image';
+  /** How it was made: configuration, command, compute, measured results. */
+  readonly training: Readonly<Record<string, unknown>>;
+  /** SHA-256 of weights.safetensors. */
+  readonly sha256: string;
+}
+
+export interface Model {
+  readonly card: ModelCard;
+  /** Flat, in the order of `parameterManifest`. */
+  readonly parameters: Float32Array;
+}
+
+/**
+ * A card from parsed JSON.
+ * @throws ModelError naming what is missing or wrong.
+ */
+export function parseModelCard(data: unknown, file?: string): ModelCard {
+  const card = data as ModelCard;
+  const demand = (fine: boolean, key: string, expected: string, found: unknown): void => {
+    if (!fine) throw new ModelError('Model card', { file, key, expected, found });
+  };
+  demand(typeof data === 'object' && data !== null, 'card', 'an object', data);
+  for (const key of ['name', 'version', 'licence', 'sha256'] as const)
+    demand(typeof card[key] === 'string', key, 'a text', card[key]);
+  demand(card.parameterisation === 'v', 'parameterisation', '"v"', card.parameterisation);
+  demand(card.schedule === 'cosine', 'schedule', '"cosine"', card.schedule);
+  demand(card.intensity?.unit === 'SUV', 'intensity.unit', '"SUV"', card.intensity?.unit);
+  for (const key of ['scale', 'bodyMean'] as const)
+    demand(card.intensity[key] > 0, `intensity.${key}`, 'a positive number', card.intensity[key]);
+  demand(Array.isArray(card.voxelSize) && card.voxelSize.every((d) => d > 0), 'voxelSize', 'three lengths in mm', card.voxelSize);
+  demand(typeof card.architecture === 'object' && card.architecture !== null, 'architecture', 'an object', card.architecture);
+  demand(Array.isArray(card.architecture.channels), 'architecture.channels', 'a list of widths', card.architecture.channels);
+  demand(Array.isArray(card.patch), 'patch', 'three sizes', card.patch);
+  demand(
+    Number.isInteger(card.overlap) && card.overlap >= 0 && card.patch.every((n) => n > card.overlap),
+    'overlap',
+    'less than the patch',
+    card.overlap,
+  );
+  checkedPatch(checkedArchitecture(card.architecture), card.patch);
+  return card;
+}
+
+/** The parameters as named tensors, for a safetensors file. */
+export function namedParameters({
+  card,
+  parameters,
+}: Pick<Model, 'parameters'> & { readonly card: Pick<ModelCard, 'architecture'> }): Map<string, NdArray> {
+  return new Map(
+    parameterManifest(card.architecture).map(({ name, shape, offset }) => [
+      name,
+      array(shape, parameters.slice(offset, offset + size(shape))),
+    ]),
+  );
+}
+
+/**
+ * The flat array from named tensors.
+ * @throws ModelError naming a tensor that is missing, superfluous or of another shape.
+ */
+export function flatParameters(architecture: Architecture, tensors: ReadonlyMap<string, NdArray>, file?: string): Float32Array {
+  const flat = new Float32Array(parameterCount(architecture));
+  const known = new Set<string>();
+  for (const { name, shape, offset } of parameterManifest(architecture)) {
+    known.add(name);
+    const tensor = tensors.get(name);
+    if (!tensor) throw new ModelError('A weight is missing', { file, key: name, expected: `shape [${shape.join(', ')}]` });
+    if (tensor.shape.join() !== shape.join()) {
+      throw new ModelError('A weight has another shape', {
+        file,
+        key: name,
+        expected: `[${shape.join(', ')}]`,
+        found: [...tensor.shape],
+      });
+    }
+    flat.set(tensor.data, offset);
+  }
+  const extra = [...tensors.keys()].filter((name) => !known.has(name));
+  if (extra.length > 0)
+    throw new ModelError('Weights that the architecture does not have', { file, found: extra.slice(0, 3).join(', ') });
+  return flat;
+}

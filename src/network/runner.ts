@@ -1,0 +1,49 @@
+/** @file  Where networks meet what runs them: the interfaces that a session, a worker pool or a browser back end satisfies. */
+import type { NdArray } from '../core/array.js';
+import type { CallOptions } from '../core/iterate.js';
+
+/** Values by input or output name, C order. */
+export type Tensors = Readonly<Record<string, Float32Array>>;
+
+/** A graph that is ready to run. Feeds are read, never changed; outputs are the caller's. */
+export interface GraphRunner {
+  run(feeds: Tensors, options?: CallOptions): Promise<Tensors>;
+  dispose(): Promise<void>;
+}
+
+/** One batch for the training graph. N is the batch the trainer was opened for. */
+export interface TrainBatch {
+  /** [N, C, D, H, W]. */
+  readonly x: Float32Array;
+  /** [N, F]. */
+  readonly features: Float32Array;
+  /** [N]. */
+  readonly skip: Float32Array;
+  /** [N, 1, D, H, W]: the v to be predicted. */
+  readonly target: Float32Array;
+  /** [N]: weight of each sample in the loss. */
+  readonly weight: Float32Array;
+}
+export interface LossGradient {
+  readonly loss: number;
+  /** ∂loss/∂parameters, flat. */
+  readonly gradient: Float32Array;
+}
+/** Loss and gradient at given parameters; the optimiser is the caller's. */
+export interface Trainer {
+  /** Copies the parameters that the next steps are taken at. */
+  load(parameters: Float32Array): void;
+  /** @throws signal.reason when aborted. */
+  step(batch: TrainBatch, options?: CallOptions): Promise<LossGradient>;
+  dispose(): Promise<void>;
+}
+
+/** v = network(x): calls may overlap, and are spread over the workers. */
+export interface Evaluator {
+  /**
+   * @param x [N, C, D, H, W], D × H × W any patch that the architecture allows. @param features [N, F]. @param skip [N].
+   * @returns v, [N, 1, D, H, W].
+   */
+  evaluate(x: NdArray, features: Float32Array, skip: Float32Array, options?: CallOptions): Promise<NdArray>;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,11 @@
+/** @file  What only Node can do: files, worker threads, devices, and the whole line in one call. */
+export { type DeviceOptions, openEngine } from './devices.js';
+export { readImage, readLabels, writeImage } from './images.js';
+export { defaultModel, type LoadedModel, loadModel, readModel, writeModel } from './model-folder.js';
+export { openEvaluator } from './ort-evaluator.js';
+export { openTrainer } from './ort-trainer.js';
+export { dataUri, type GreyPicture, picture, png, type View } from './png.js';
+export { type Reconstruction, type ReconstructOptions, reconstruct } from './reconstruct.js';
+export { readScan, type ScanFolder, writeScan } from './scan-folder.js';
+export { readScanner } from './scanner-file.js';
+export { version } from './version.js';

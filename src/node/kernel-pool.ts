@@ -1,0 +1,143 @@
+/** @file  The kernel pool of Node: worker threads, each with an instance of the kernels over one shared memory. */
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { DeviceError, OptionError } from '../core/errors.js';
+import { cpuEngine } from '../projector/cpu/engine.js';
+import type { KernelCall, KernelPool } from '../projector/cpu/pool.js';
+import type { ProjectorEngine } from '../projector/engine.js';
+import type { Lane, WorkerData } from './kernel-worker.js';
+
+export interface KernelPoolOptions {
+  /** Worker threads. @default one for each core the process may use */
+  readonly threads?: number | undefined;
+}
+
+const pageBytes = 65536;
+/** 4 GiB, all that 32 bits address. */
+const maximumPages = 65536;
+/** The module keeps its own data in the first pages. */
+const base = 16 * pageBytes;
+
+/**
+ * Projectors on the processor's cores.
+ * @throws OptionError when threads is not a positive integer; DeviceError when the kernels or threads cannot be had.
+ */
+export async function openCpuEngine(options: KernelPoolOptions = {}): Promise<ProjectorEngine> {
+  return cpuEngine(await openKernelPool(options));
+}
+
+/**
+ * Starts the threads. They do not keep the process alive while they have nothing to do.
+ * @throws OptionError when threads is not a positive integer; DeviceError when the kernels or threads cannot be had.
+ */
+export async function openKernelPool({ threads = availableParallelism() }: KernelPoolOptions = {}): Promise<KernelPool> {
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
+    throw new OptionError('Number of threads', { expected: '1 … 256', found: threads });
+  }
+  const module = await compiledKernels();
+  const memory = new WebAssembly.Memory({ initial: base / pageBytes, maximum: maximumPages, shared: true });
+  const workerData: WorkerData = { module, memory };
+  const workers = Array.from({ length: threads }, () => new Worker(built('kernel-worker.js', 'node/'), { workerData }));
+  let failure: DeviceError | undefined;
+  let reject: (failure: DeviceError) => void = () => {};
+  const fail = (cause: unknown): void => {
+    failure ??= new DeviceError('A projector thread failed', {
+      found: cause instanceof Error ? cause.message : String(cause),
+      hint: 'Open a new engine; with less memory to spare, use more subsets or larger voxels.',
+      cause,
+    });
+    reject(failure);
+  };
+  for (const worker of workers) {
+    worker.unref();
+    worker.on('error', fail);
+    worker.on('exit', (code) => fail(`exit code ${code}`));
+  }
+
+  const run = async (lanes: readonly (readonly KernelCall[])[], signal?: AbortSignal): Promise<void> => {
+    signal?.throwIfAborted();
+    if (failure) throw failure;
+    const stop = new Int32Array(new SharedArrayBuffer(4));
+    const onAbort = (): void => void Atomics.store(stop, 0, 1);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    for (const worker of workers) worker.ref();
+    try {
+      await new Promise<void>((resolve, rejectRun) => {
+        reject = rejectRun;
+        let next = 0;
+        let running = 0;
+        const give = (worker: Worker): void => {
+          if (next < lanes.length && Atomics.load(stop, 0) === 0) {
+            const lane: Lane = { calls: lanes[next++]!, stop };
+            running++;
+            worker.once('message', () => {
+              running--;
+              give(worker);
+            });
+            worker.postMessage(lane);
+          } else if (running === 0) resolve();
+        };
+        for (const worker of workers) give(worker);
+      });
+    } finally {
+      reject = (): void => {};
+      signal?.removeEventListener('abort', onAbort);
+      for (const worker of workers) worker.unref();
+    }
+    signal?.throwIfAborted();
+  };
+
+  let queue: Promise<unknown> = Promise.resolve();
+  return {
+    threads,
+    use(bytes, work) {
+      const turn = queue.then(() => {
+        if (failure) throw failure;
+        grow(memory, bytes);
+        return work({ buffer: memory.buffer, base, run });
+      });
+      queue = turn.catch(() => {});
+      return turn;
+    },
+    async dispose(): Promise<void> {
+      await queue;
+      failure ??= new DeviceError('This engine is disposed', { hint: 'Open a new one.' });
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+}
+
+function grow(memory: WebAssembly.Memory, bytes: number): void {
+  const missing = Math.ceil((base + bytes - memory.buffer.byteLength) / pageBytes);
+  if (missing <= 0) return;
+  try {
+    memory.grow(missing);
+  } catch (cause) {
+    throw new DeviceError('Not enough memory for the projector', {
+      expected: 'at most 4 GiB in all, and free',
+      found: `${(bytes / 2 ** 30).toFixed(2)} GiB`,
+      hint: 'Use more subsets or larger voxels.',
+      cause,
+    });
+  }
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+function compiledKernels(): Promise<WebAssembly.Module> {
+  compiled ??= readFile(built('kernel.wasm', '')).then(
+    (bytes) => WebAssembly.compile(bytes),
+    (cause: unknown) => {
+      compiled = undefined;
+      throw new DeviceError('The kernels are missing', { file: 'kernel.wasm', hint: 'Run `npm run build` first.', cause });
+    },
+  );
+  return compiled;
+}
+
+/** Where a built file is, also when this runs from the TypeScript sources. */
+function built(name: string, folder: 'node/' | ''): URL {
+  const here = import.meta.url;
+  return here.endsWith('.ts') ? new URL(`../../dist/${folder}${name}`, here) : new URL(`../${folder}${name}`, here);
+}

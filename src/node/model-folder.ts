@@ -1,0 +1,56 @@
+/** @file  A model on disk: a folder with model.json (the card) and weights.safetensors. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ModelError } from '../core/errors.js';
+import { type OpenModel, openModel } from '../denoise/open-model.js';
+import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { flatParameters, type Model, type ModelCard, namedParameters, parseModelCard } from '../network/model-card.js';
+import { type DeviceOptions, threadCount } from './devices.js';
+import { type FileSet, json, readBytes, readJson, sha256, writeFolder } from './files.js';
+import { openEvaluator } from './ort-evaluator.js';
+
+/** The model that comes with the package. */
+export const defaultModel: string = fileURLToPath(new URL('../../models/default', import.meta.url));
+
+/**
+ * Reads a model folder.
+ * @throws ModelError when the card is wrong, or the weights are not those of the card.
+ */
+export async function readModel(folder: string): Promise<Model> {
+  const cardFile = join(folder, 'model.json');
+  const weightsFile = join(folder, 'weights.safetensors');
+  if (!existsSync(cardFile)) throw new ModelError('This is no model folder: it has no model.json', { file: folder });
+  const card = parseModelCard(await readJson(cardFile), cardFile);
+  const bytes = await readBytes(weightsFile);
+  if (sha256(bytes) !== card.sha256) {
+    throw new ModelError('The weights are not those of the card', {
+      file: weightsFile,
+      expected: `sha256 ${card.sha256}`,
+      found: sha256(bytes),
+      hint: 'The file is damaged, or belongs to another model.',
+    });
+  }
+  const { tensors } = readSafetensors(bytes, weightsFile);
+  return { card, parameters: flatParameters(card.architecture, tensors, weightsFile) };
+}
+
+/** Writes a model folder, whole or not at all. @param beside other files to put in it. @returns the card with the sum of the weights in it. */
+export async function writeModel(folder: string, model: Model, beside: FileSet = {}): Promise<ModelCard> {
+  const weights = writeSafetensors(namedParameters(model));
+  const card: ModelCard = { ...model.card, sha256: sha256(weights) };
+  await writeFolder(folder, { 'model.json': json(card), 'weights.safetensors': weights, ...beside });
+  return card;
+}
+
+export interface LoadedModel extends OpenModel {
+  /** Ends the workers. */
+  dispose(): Promise<void>;
+}
+
+/** Reads a model and starts ONNX Runtime on it. @param folder @default the shipped model */
+export async function loadModel(folder: string = defaultModel, options: DeviceOptions = {}): Promise<LoadedModel> {
+  const { card, parameters } = await readModel(folder);
+  const evaluator = openEvaluator(card.architecture, parameters, card.patch, { threads: threadCount(options) });
+  return { ...openModel(card, evaluator), dispose: () => evaluator.dispose() };
+}

@@ -1,0 +1,44 @@
+/** @file  The network as a function, v = F(x, …), many patches at a time on worker threads. A graph and its sessions are made for every
+ *  new batch size and patch and kept. */
+import { array, expectShape, type NdArray, type Shape3 } from '../core/array.js';
+import { ShapeError } from '../core/errors.js';
+import type { Program } from '../network/graph.js';
+import { checkedParameters } from '../network/parameters.js';
+import type { Evaluator } from '../network/runner.js';
+import { type Architecture, checkedPatch } from '../network/unet.js';
+import { evaluateGraph } from '../network/unet-graphs.js';
+import { openPool, type PoolOptions } from './ort-pool.js';
+
+/**
+ * @param parameters flat, copied. @param patch [D, H, W] expected most, checked at once; others may come.
+ * @throws ModelError when parameters or patch do not fit the architecture.
+ */
+export function openEvaluator(
+  architecture: Architecture,
+  parameters: Float32Array,
+  patch: Shape3,
+  options: PoolOptions = {},
+): Evaluator {
+  checkedPatch(architecture, patch);
+  const shared = { parameters: checkedParameters(architecture, parameters) };
+  const programs = new Map<string, Program>();
+  const programFor = (batch: number, shape: Shape3): Program => {
+    const key = [batch, ...shape].join();
+    const made = programs.get(key) ?? evaluateGraph(architecture, batch, shape);
+    programs.set(key, made);
+    return made;
+  };
+  const pool = openPool(options);
+  pool.share(shared);
+  return {
+    async evaluate(x: NdArray, features, skip, callOptions = {}) {
+      if (x.shape.length !== 5) throw new ShapeError('x', { expected: 'shape [N, C, D, H, W]', found: [...x.shape] });
+      const [n, , ...edges] = x.shape;
+      const program = programFor(n, edges as unknown as Shape3);
+      const given = expectShape(x, program.inputs[0].shape, 'x');
+      const { v } = await pool.run(program, { x: given.data, features, skip }, callOptions);
+      return array(program.outputs[0].shape, v);
+    },
+    dispose: () => pool.dispose(),
+  };
+}

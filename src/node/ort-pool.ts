@@ -1,0 +1,151 @@
+/** @file  Worker threads that run ONNX graphs: each has its own single-threaded sessions and works on one run at a time, so that
+ *  results do not depend on how many there are. An idle pool does not keep the process alive. */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { DeviceError, OptionError } from '../core/errors.js';
+import type { CallOptions } from '../core/iterate.js';
+import type { Program } from '../network/graph.js';
+import type { Tensors } from '../network/runner.js';
+import type { Reply, Request } from './ort-worker.js';
+
+export interface PoolOptions {
+  /** Worker threads. @default the cores available to the process */
+  readonly threads?: number | undefined;
+}
+export interface Pool {
+  readonly threads: number;
+  /** Values that every later run is fed with beside its own; replaces those given before. Copied at once. */
+  share(shared: Tensors): void;
+  /**
+   * Runs a program on the next idle worker; feeds are copied at once. The program object is the key of the session: make it once.
+   * @throws DeviceError when ONNX Runtime fails or a worker is lost; signal.reason when aborted.
+   */
+  run(program: Program, feeds: Tensors, options?: CallOptions): Promise<Tensors>;
+  /** Ends the workers; runs not finished reject. */
+  dispose(): Promise<void>;
+}
+
+interface Job {
+  readonly program: Program;
+  readonly feeds: Tensors;
+  readonly shared: Tensors;
+  readonly done: (outputs: Tensors) => void;
+  readonly failed: (reason: unknown) => void;
+}
+interface Seat {
+  readonly worker: Worker;
+  readonly opened: Set<number>;
+  shared: Tensors | undefined;
+  job: Job | undefined;
+}
+
+/**
+ * Starts the workers.
+ * @throws OptionError for a thread number that is not a positive integer.
+ */
+export function openPool({ threads = availableParallelism() }: PoolOptions = {}): Pool {
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new OptionError('Worker threads', { key: 'threads', expected: 'a positive integer', found: threads });
+  }
+  const programs = new Map<Program, number>();
+  const queue: Job[] = [];
+  let shared: Tensors = {};
+  let lost: DeviceError | undefined;
+
+  const seats = Array.from({ length: threads }, (): Seat => {
+    const seat: Seat = {
+      worker: new Worker(workerFile(), { execArgv: [] }),
+      opened: new Set(),
+      shared: undefined,
+      job: undefined,
+    };
+    seat.worker.on('message', (reply: Reply) => {
+      const { job } = seat;
+      seat.job = undefined;
+      seat.worker.unref();
+      if ('outputs' in reply) job?.done(reply.outputs);
+      else
+        job?.failed(
+          new DeviceError('A network run failed in its worker', { found: `${reply.error.name}: ${reply.error.message}` }),
+        );
+      dispatch();
+    });
+    seat.worker.on('error', (cause) =>
+      fail(new DeviceError('A worker of ONNX Runtime crashed', { cause, found: cause.message })),
+    );
+    seat.worker.on('exit', (code) => fail(new DeviceError('A worker of ONNX Runtime ended', { found: `exit code ${code}` })));
+    seat.worker.unref();
+    return seat;
+  });
+
+  function dispatch(): void {
+    for (const seat of seats) {
+      if (seat.job !== undefined) continue;
+      const job = queue.shift();
+      if (job === undefined) return;
+      start(seat, job);
+    }
+  }
+
+  function start(seat: Seat, job: Job): void {
+    const send = (request: Request, transfer: ArrayBuffer[] = []): void => seat.worker.postMessage(request, transfer);
+    const program = programs.get(job.program)!;
+    seat.job = job;
+    seat.worker.ref();
+    if (!seat.opened.has(program)) send({ kind: 'open', program, description: job.program });
+    seat.opened.add(program);
+    if (seat.shared !== job.shared) send({ kind: 'share', shared: job.shared });
+    seat.shared = job.shared;
+    const buffers = Object.values(job.feeds).map(({ buffer }) => buffer as ArrayBuffer);
+    send({ kind: 'run', program, feeds: job.feeds }, buffers);
+  }
+
+  function fail(reason: DeviceError): void {
+    lost ??= reason;
+    for (const job of [...seats.flatMap((seat) => seat.job ?? []), ...queue.splice(0)]) job.failed(lost);
+    for (const seat of seats) seat.job = undefined;
+  }
+
+  return {
+    threads,
+    share(values) {
+      shared = copied(values);
+    },
+    run: (program, feeds, { signal } = {}) =>
+      new Promise<Tensors>((resolve, reject) => {
+        signal?.throwIfAborted();
+        if (lost !== undefined) throw lost;
+        if (!programs.has(program)) programs.set(program, programs.size);
+        const settle =
+          <T>(end: (value: T) => void) =>
+          (value: T): void => {
+            signal?.removeEventListener('abort', abort);
+            end(value);
+          };
+        const job: Job = { program, feeds: copied(feeds), shared, done: settle(resolve), failed: settle(reject) };
+        // A run that has begun goes on to its end in its worker; nobody waits for it.
+        const abort = (): void => {
+          const waiting = queue.indexOf(job);
+          if (waiting >= 0) queue.splice(waiting, 1);
+          job.failed(signal!.reason);
+        };
+        signal?.addEventListener('abort', abort);
+        queue.push(job);
+        dispatch();
+      }),
+    async dispose() {
+      fail(new DeviceError('The worker pool was disposed'));
+      await Promise.all(seats.map(({ worker }) => worker.terminate()));
+    },
+  };
+}
+
+/** Copies with buffers of their own: the caller may go on writing, and views of large or shared buffers may be sent. */
+function copied(values: Tensors): Tensors {
+  return Object.fromEntries(Object.entries(values).map(([name, data]) => [name, data.slice()]));
+}
+
+/** Workers are JavaScript: run from TypeScript sources, they are the built ones. */
+function workerFile(): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? '../../dist/node/ort-worker.js' : './ort-worker.js', import.meta.url);
+}

@@ -1,0 +1,66 @@
+/** @file  A graph run by ONNX Runtime in this thread. `run` blocks its event loop: for anything slow use `openPool`. */
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { size } from '../core/array.js';
+import { DeviceError, ShapeError } from '../core/errors.js';
+import type { Program } from '../network/graph.js';
+import type { GraphRunner, Tensors } from '../network/runner.js';
+
+/** One thread a session; spinning threads would take the cores from the other workers. Warnings (severity 2) are printed. */
+const sessionOptions: InferenceSession.SessionOptions = {
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  logSeverityLevel: 2,
+  extra: { session: { intra_op: { allow_spinning: '0' } } },
+};
+
+/**
+ * Makes a session of the program on the CPU provider.
+ * @throws DeviceError when onnxruntime-node is not installed, or refuses the program.
+ */
+export async function openSession({ model, inputs, outputs }: Program): Promise<GraphRunner> {
+  const ort = await loadRuntime();
+  const session = await ort.InferenceSession.create(model, sessionOptions).catch((cause: unknown) => {
+    throw new DeviceError('ONNX Runtime refused the network', { cause, found: text(cause) });
+  });
+  return {
+    async run(feeds: Tensors): Promise<Tensors> {
+      const given: Record<string, Tensor> = {};
+      for (const { name, shape } of inputs) {
+        if (feeds[name]?.length !== size(shape)) {
+          throw new ShapeError('Feed', {
+            key: name,
+            expected: `${size(shape)} values for [${shape.join(', ')}]`,
+            found: feeds[name]?.length,
+          });
+        }
+        given[name] = new ort.Tensor('float32', feeds[name], shape);
+      }
+      // Results go straight into arrays of ours, which can then be handed to another thread.
+      const results = Object.fromEntries(outputs.map(({ name, shape }) => [name, new Float32Array(size(shape))]));
+      const fetches = Object.fromEntries(
+        outputs.map(({ name, shape }) => [name, new ort.Tensor('float32', results[name], shape)]),
+      );
+      await session.run(given, fetches).catch((cause: unknown) => {
+        throw new DeviceError('ONNX Runtime failed to run the network', { cause, found: text(cause) });
+      });
+      return results;
+    },
+    dispose: () => session.release(),
+  };
+}
+
+async function loadRuntime(): Promise<typeof import('onnxruntime-node')> {
+  try {
+    return await import('onnxruntime-node');
+  } catch (cause) {
+    throw new DeviceError('Networks need onnxruntime-node, which could not be loaded', {
+      cause,
+      found: text(cause),
+      hint: 'Install it beside coincide: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node',
+    });
+  }
+}
+
+function text(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

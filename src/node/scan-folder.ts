@@ -1,0 +1,92 @@
+/** @file  A scan on disk: a folder with PETRIC's names. prompts.hs; mult_factors.hs and additive_term.hs (1 and 0 if absent);
+ *  optionally mu.nii.gz; and scan.json, which says how it was made and in what unit its calibration gives the image. */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { array, fill } from '../core/array.js';
+import { FormatError } from '../core/errors.js';
+import type { PetImage, Unit } from '../core/image.js';
+import { crystalPairCounts, ringPairCounts } from '../geometry/bins.js';
+import { checkedScan, type Scan } from '../geometry/scan.js';
+import { type Sinogram, type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
+import { interfileDataFile } from '../io/interfile-data.js';
+import { readInterfileProjData, writeInterfileProjData } from '../io/interfile-projdata.js';
+import { writeNifti } from '../io/nifti.js';
+import { type FileSet, json, readBytes, readJson, writeFolder } from './files.js';
+import { version } from './version.js';
+
+const stems = { prompts: 'prompts', multiplicative: 'mult_factors', additive: 'additive_term' } as const;
+/** Every file that a scan folder may hold. */
+export const scanOutput: readonly string[] = [...Object.values(stems).flatMap((stem) => [`${stem}.hs`, `${stem}.s`]), 'mu.nii.gz', 'scan.json'];
+
+export interface ScanFolder {
+  readonly scan: Scan;
+  /** Unit of the image that the scan's calibration gives. */
+  readonly unit: Unit;
+}
+
+/**
+ * Reads a scan folder, or a single prompts header.
+ * @throws FormatError or GeometryError naming file and key.
+ */
+export async function readScan(folder: string): Promise<ScanFolder> {
+  const single = folder.endsWith('.hs');
+  const at = single ? dirname(folder) : folder;
+  const prompts = single ? folder : join(folder, 'prompts.hs');
+  if (!existsSync(prompts)) {
+    throw new FormatError('This is no scan folder: it has no prompts.hs', { file: folder, hint: 'Make one with coincide simulate or coincide histogram.' });
+  }
+  const first = await readProjData(prompts);
+  const optional = async (stem: string): Promise<Sinogram | undefined> => {
+    const file = join(at, `${stem}.hs`);
+    return !single && existsSync(file) ? (await readProjData(file)).sinogram : undefined;
+  };
+  const multiplicative = await optional(stems.multiplicative);
+  const additive = await optional(stems.additive);
+  const note = join(at, 'scan.json');
+  const meta = !single && existsSync(note) ? ((await readJson(note)) as { unit?: Unit }) : {};
+  const scan = checkedScan(
+    { prompts: first.sinogram, multiplicative, additive, position: first.exam.position ?? 'HFS' },
+    { prompts, multiplicative: join(at, 'mult_factors.hs'), additive: join(at, 'additive_term.hs') },
+  );
+  return { scan, unit: meta.unit ?? 'counts' };
+}
+
+async function readProjData(file: string): Promise<ReturnType<typeof readInterfileProjData>> {
+  const header = await readBytes(file);
+  const data = resolve(dirname(file), interfileDataFile(header, file));
+  return readInterfileProjData(header, await readBytes(data), file);
+}
+
+/** Writes a scan folder, whole or not at all. */
+export async function writeScan(
+  folder: string,
+  { scan, mu, meta }: { readonly scan: Scan; readonly mu?: PetImage | undefined; readonly meta: Readonly<Record<string, unknown>> & { readonly unit: Unit } },
+): Promise<void> {
+  const files: Record<string, Uint8Array> = {};
+  for (const [key, stem] of Object.entries(stems) as [keyof typeof stems, string][]) {
+    const sinogram = scan[key];
+    if (!sinogram) continue;
+    const { header, data } = writeInterfileProjData(sinogram, { dataFile: `${stem}.s`, exam: { position: scan.position } });
+    files[`${stem}.hs`] = Buffer.from(header, 'latin1');
+    files[`${stem}.s`] = data;
+  }
+  if (mu) files['mu.nii.gz'] = writeNifti(mu, { gzip: true });
+  files['scan.json'] = json({ coincide: version(), ...meta });
+  await writeFolder(folder, files satisfies FileSet, scanOutput);
+}
+
+/** m of a scan of which only the geometry is known: how many detector pairs each bin adds up, 0 where they are gaps. */
+export function detectionFactors(layout: SinogramLayout): Sinogram {
+  const rings = ringPairCounts(layout);
+  const crystals = crystalPairCounts(layout);
+  const perPlane = crystals.length;
+  const values = fill(sinogramShape(layout), (i) => rings[Math.floor(i / perPlane) % rings.length]! * crystals[i % perPlane]!);
+  return { layout, values };
+}
+
+/** a = randoms / m, 0 where m is. */
+export function randomsTerm(randoms: Sinogram, { values: m }: Sinogram): Sinogram {
+  const values = array(randoms.values.shape);
+  for (let i = 0; i < values.data.length; i++) values.data[i] = m.data[i]! > 0 ? randoms.values.data[i]! / m.data[i]! : 0;
+  return { layout: randoms.layout, values };
+}

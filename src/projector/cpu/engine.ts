@@ -1,0 +1,15 @@
+/** @file  The engine of the processor's cores: kernels with SIMD on a pool of threads. */
+import type { ProjectorEngine } from '../engine.js';
+import { cpuLineProjector } from './lines.js';
+import type { KernelPool } from './pool.js';
+import { cpuSinogramProjector } from './sinogram.js';
+
+/** @param pool belongs to the engine from now on and ends with it. */
+export function cpuEngine(pool: KernelPool): ProjectorEngine {
+  return {
+    name: 'cpu',
+    sinogramProjector: (layout, views, grid) => cpuSinogramProjector(pool, layout, views, grid),
+    lineProjector: (lines, grid) => cpuLineProjector(pool, lines, grid),
+    dispose: () => pool.dispose(),
+  };
+}

@@ -1,0 +1,65 @@
+/** @file  What computes projections: the plain reference, the processor's cores, or a graphics card. All give the same numbers. */
+import { GeometryError } from '../core/errors.js';
+import type { Grid } from '../core/image.js';
+import type { LinearOperator } from '../core/interfaces.js';
+import { axialLines, type Lines, transaxialLines } from '../geometry/lines.js';
+import { type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
+import { type EndPoints, josephProjector, tracedProjector } from './joseph.js';
+
+export interface ProjectorEngine {
+  readonly name: 'reference' | 'cpu' | 'gpu';
+  /**
+   * Line integrals of every bin of the views: image in U → sinogram in U·mm, outShape [tof, plane, view, tangential].
+   * @throws GeometryError for layouts with time of flight and for views the layout does not have.
+   */
+  sinogramProjector(layout: SinogramLayout, views: readonly number[], grid: Grid): LinearOperator;
+  /**
+   * Line integrals along lines in any place, outShape [n].
+   * @throws ShapeError, GeometryError when the lines are not n × 3 finite coordinates.
+   */
+  lineProjector(lines: Lines, grid: Grid): LinearOperator;
+  /** Ends its workers and gives its memory back. Operators made by it cannot be used afterwards. */
+  dispose(): Promise<void>;
+}
+
+/** The definition, in plain TypeScript and double precision: exact and slow. */
+export function referenceEngine(): ProjectorEngine {
+  return {
+    name: 'reference',
+    sinogramProjector(layout, views, grid): LinearOperator {
+      const outShape = projectedShape(layout, views);
+      const transaxial = transaxialLines(layout, views);
+      const axial = axialLines(layout);
+      const bins = views.length * layout.tangential;
+      const lineAt = (i: number): EndPoints => {
+        const plane = 2 * Math.floor(i / bins);
+        const bin = 4 * (i % bins);
+        const [x1, y1, x2, y2] = [transaxial[bin]!, transaxial[bin + 1]!, transaxial[bin + 2]!, transaxial[bin + 3]!];
+        return [axial[plane]!, y1, x1, axial[plane + 1]!, y2, x2];
+      };
+      return tracedProjector(outShape, lineAt, grid);
+    },
+    lineProjector: josephProjector,
+    dispose: async (): Promise<void> => {},
+  };
+}
+
+/**
+ * Shape of the projections of these views.
+ * @throws GeometryError for layouts with time of flight and for views the layout does not have.
+ */
+export function projectedShape(layout: SinogramLayout, views: readonly number[]): readonly number[] {
+  if (layout.tofBins > 1) {
+    throw new GeometryError('Projection with time of flight is not available in this version', {
+      key: 'tofBins',
+      expected: '1',
+      found: layout.tofBins,
+      hint: 'Sum the time-of-flight bins of all terms first.',
+    });
+  }
+  const bad = views.find((view) => !Number.isInteger(view) || view < 0 || view >= layout.views);
+  if (bad !== undefined || views.length === 0) {
+    throw new GeometryError('View', { expected: `views in 0 … ${layout.views - 1}`, found: bad ?? 'none' });
+  }
+  return sinogramShape(layout, views.length);
+}

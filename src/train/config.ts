@@ -1,0 +1,136 @@
+/** @file  The description of a training run, as `coincide train CONFIG` reads it. */
+import { prettifyError, z } from 'zod';
+import { FormatError } from '../core/errors.js';
+import type { PhantomKind } from '../simulate/phantom.js';
+
+/** Simulated subjects: phantom → low-count scan → OSEM. */
+export interface CohortConfig {
+  /** Kinds of phantom, taken in turn. @default ['thorax'] */
+  readonly kinds: readonly PhantomKind[];
+  /** Training subjects; their seeds are seed · 10⁶ + 1, 2, … @default 96 */
+  readonly subjects: number;
+  /** Validation subjects; their seeds follow those of training. @default 4 */
+  readonly validation: number;
+  /** Noise realisations of each subject. @default 2 */
+  readonly draws: number;
+  /** @default 'small' */
+  readonly scanner: string;
+  /** @default 3 */
+  readonly span: number;
+  /** @default 7 */
+  readonly maxRingDifference: number;
+  /** Range of expected trues; drawn log-uniformly. @default [2e5, 4e6] */
+  readonly counts: readonly [number, number];
+  /** Of the expected prompts. @default 0.2 */
+  readonly randomsFraction: number;
+  /** Of the expected prompts. @default 0.2 */
+  readonly scatterFraction: number;
+  /** Resolution of the simulated scanner, mm FWHM. @default 5 */
+  readonly psf: number;
+  /** OSEM that makes the low-count image. @default 8 */
+  readonly subsets: number;
+  /** @default 2 */
+  readonly iterations: number;
+}
+
+export interface TrainingConfig {
+  readonly name: string;
+  /** @default '1.0.0' */
+  readonly version: string;
+  /** Licence of the weights. @default 'MIT' */
+  readonly licence: string;
+  /** Of everything: cohort, initial weights, batches. @default 1 */
+  readonly seed: number;
+  readonly cohort: CohortConfig;
+  readonly network: { readonly channels: readonly number[]; readonly embedding: number; readonly groups: number };
+  /** Network value per SUV; typical data should have a standard deviation near 0.5. @default 0.5 */
+  readonly scale: number;
+  /** Size of the crops, voxels [z, y, x]; tiles of this size are evaluated later. @default [32, 32, 32] */
+  readonly patch: readonly [number, number, number];
+  /** @default 4 */
+  readonly batch: number;
+  /** @default 4000 */
+  readonly steps: number;
+  /** After `warmup` steps; falls to 2 % of it over the last 40 % of the run. @default 5e-4 */
+  readonly learningRate: number;
+  /** @default 50 */
+  readonly warmup: number;
+  /** @default 0.01 */
+  readonly weightDecay: number;
+  /** Largest norm of the gradient. @default 1 */
+  readonly clip: number;
+  /** @default 0.999 */
+  readonly emaDecay: number;
+  /** Share of samples that train the mean mode (x_t = 0, t = 1: regression). @default 0.4 */
+  readonly meanShare: number;
+  /** Share of diffusion samples whose condition is left out, so that the same weights are a prior. @default 0.3 */
+  readonly dropout: number;
+  /** Intensities are multiplied by e^u, u uniform in ±this. @default 0.35 */
+  readonly intensityJitter: number;
+  /** Steps between checkpoints, each with a look at the validation subjects. @default 500 */
+  readonly checkpointEvery: number;
+}
+
+const count = z.int().positive();
+const fraction = z.number().min(0).max(0.9);
+const schema = z.strictObject({
+  name: z.string().min(1),
+  version: z.string().default('1.0.0'),
+  licence: z.string().default('MIT'),
+  seed: z.int().nonnegative().default(1),
+  cohort: z
+    .strictObject({
+      kinds: z.array(z.enum(['thorax', 'brain', 'nema-iq', 'cylinder'])).min(1).default(['thorax']),
+      subjects: count.default(96),
+      validation: count.default(4),
+      draws: count.default(2),
+      scanner: z.string().default('small'),
+      span: count.default(3),
+      maxRingDifference: z.int().nonnegative().default(7),
+      counts: z.tuple([z.number().positive(), z.number().positive()]).default([2e5, 4e6]),
+      randomsFraction: fraction.default(0.2),
+      scatterFraction: fraction.default(0.2),
+      psf: z.number().nonnegative().default(5),
+      subsets: count.default(8),
+      iterations: count.default(2),
+    })
+    .prefault({}),
+  network: z
+    .strictObject({
+      channels: z.array(count).min(1).default([16, 32, 64]),
+      embedding: count.default(64),
+      groups: count.default(8),
+    })
+    .prefault({}),
+  scale: z.number().positive().default(0.5),
+  patch: z.tuple([count, count, count]).default([32, 32, 32]),
+  batch: count.default(4),
+  steps: count.default(4000),
+  learningRate: z.number().positive().default(5e-4),
+  warmup: z.int().nonnegative().default(50),
+  weightDecay: z.number().nonnegative().default(0.01),
+  clip: z.number().positive().default(1),
+  emaDecay: z.number().min(0).max(1).default(0.999),
+  meanShare: z.number().min(0).max(1).default(0.4),
+  dropout: z.number().min(0).max(1).default(0.3),
+  intensityJitter: z.number().nonnegative().default(0.35),
+  checkpointEvery: count.default(500),
+});
+
+/**
+ * The run that a JSON value describes, defaults filled in; unknown fields are errors.
+ * @throws FormatError listing every field that is wrong.
+ */
+export function parseTrainingConfig(data: unknown, file?: string): TrainingConfig {
+  const parsed = schema.safeParse(data);
+  if (!parsed.success) throw new FormatError('This does not describe a training run', { file, hint: `\n${prettifyError(parsed.error)}` });
+  const { patch, cohort, network } = parsed.data;
+  if (cohort.counts[0] > cohort.counts[1]) {
+    throw new FormatError('Training run', { file, key: 'cohort.counts', expected: 'lowest, highest', found: cohort.counts });
+  }
+  const step = 2 ** network.channels.length;
+  if (patch.some((n) => n % step !== 0)) {
+    throw new FormatError('Training run', { file, key: 'patch', expected: `multiples of ${step}`, found: patch });
+  }
+  return parsed.data;
+}

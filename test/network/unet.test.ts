@@ -1,0 +1,169 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { type Shape3, size } from '../../src/core/array.js';
+import { ModelError } from '../../src/core/errors.js';
+import type { Program } from '../../src/network/graph.js';
+import { initialParameters, parameterCount, parameterManifest } from '../../src/network/parameters.js';
+import type { GraphRunner, Tensors } from '../../src/network/runner.js';
+import type { Architecture } from '../../src/network/unet.js';
+import { evaluateGraph, externalGradientGraph, trainGraph } from '../../src/network/unet-graphs.js';
+import { openSession } from '../../src/node/ort-session.js';
+import { dotOf, normals, relativeError, sameBits } from './laws.js';
+
+const small: Architecture = {
+  kind: 'unet3d',
+  inputChannels: 3,
+  fold: 2,
+  channels: [8, 12],
+  embedding: 6,
+  features: 5,
+  groups: 4,
+};
+const patch: Shape3 = [4, 8, 12];
+const batch = 2;
+const voxels = size(patch);
+const sessions: GraphRunner[] = [];
+const open = async (program: Program): Promise<GraphRunner> => {
+  sessions.push(await openSession(program));
+  return sessions.at(-1)!;
+};
+afterAll(() => Promise.all(sessions.map((session) => session.dispose())));
+
+/** Parameters away from their start: the last convolution is not zero any more. */
+const noise = normals([parameterCount(small)], 8);
+const parameters = initialParameters(small, 7).map((value, i) => value + 0.1 * noise[i]);
+const feeds = {
+  x: normals([batch, 3, ...patch], 1),
+  features: normals([batch, 5], 2),
+  skip: Float32Array.of(0.8, 0.3),
+  target: normals([batch, 1, ...patch], 3),
+  weight: Float32Array.of(0.5, 2),
+  parameters,
+};
+
+/** 1/N Σ weight_n mean (v − target)², in double. */
+function lossOf(v: Float32Array): number {
+  return (
+    v.reduce((sum, value, i) => sum + feeds.weight[Math.floor(i / voxels)] * (value - feeds.target[i]) ** 2, 0) / (batch * voxels)
+  );
+}
+
+describe('U-Net graphs', () => {
+  it('train and evaluate graphs hold the same network; given or fed parameters are the same', async () => {
+    const { loss } = await (await open(trainGraph(small, batch, patch))).run(feeds);
+    const fed = await (await open(evaluateGraph(small, batch, patch))).run(feeds);
+    const given = await (await open(evaluateGraph(small, batch, patch, parameters))).run(feeds);
+    const { v } = await (await open(externalGradientGraph(small, batch, patch))).run({ ...feeds, seed: feeds.target });
+    expect(loss[0] / lossOf(fed.v)).toBeCloseTo(1, 5);
+    expect(relativeError(given.v, fed.v)).toBeLessThan(1e-6);
+    expect(relativeError(v, fed.v)).toBeLessThan(1e-6);
+  });
+
+  it('the gradient equals central differences, along all parameters together and along each one', async () => {
+    const { gradient } = await (await open(trainGraph(small, batch, patch))).run(feeds);
+    const evaluate = await open(evaluateGraph(small, batch, patch));
+    const lossAt = async (direction: Float32Array, h: number): Promise<number> =>
+      lossOf((await evaluate.run({ ...feeds, parameters: parameters.map((value, i) => value + h * direction[i]) })).v);
+    const check = async (direction: Float32Array, name: string): Promise<void> => {
+      const h = 2e-3;
+      const numeric = ((await lossAt(direction, h)) - (await lossAt(direction, -h))) / (2 * h);
+      const part = gradient.filter((_, i) => direction[i] !== 0);
+      expect(Math.abs(dotOf(gradient, direction) - numeric), name).toBeLessThan(0.01 * Math.sqrt(dotOf(part, part)) + 1e-5);
+    };
+    await check(
+      normals([parameters.length], 4).map((value) => value / 10),
+      'all',
+    );
+    for (const { name, shape, offset } of parameterManifest(small)) {
+      const direction = new Float32Array(parameters.length);
+      direction.set(normals(shape, offset), offset);
+      await check(direction, name);
+    }
+  });
+
+  it('an external seed gives the gradient of the loss in the graph, bit for bit', async () => {
+    const inside = await (await open(trainGraph(small, batch, patch))).run(feeds);
+    const external = await open(externalGradientGraph(small, batch, patch));
+    const { v } = await external.run({ ...feeds, seed: feeds.target });
+    const twoOverN = Math.fround(2 / (batch * voxels));
+    const seed = v.map(
+      (value, i) => Math.fround(Math.fround(value - feeds.target[i]) * feeds.weight[Math.floor(i / voxels)]) * twoOverN,
+    );
+    const { gradient } = await external.run({ ...feeds, seed });
+    expect(sameBits(gradient, inside.gradient)).toBe(true);
+  });
+
+  it('the same step twice gives the same bits', async () => {
+    const train = await open(trainGraph(small, batch, patch));
+    const [first, second] = [await train.run(feeds), await train.run(feeds)];
+    expect(first.loss[0]).toBe(second.loss[0]);
+    expect(sameBits(first.gradient, second.gradient)).toBe(true);
+  });
+
+  it('a fresh network is the condition skip alone: v = −skip · c', async () => {
+    const { v } = await (await open(evaluateGraph(small, batch, patch, initialParameters(small, 1)))).run(feeds);
+    const expected = v.map((_, i) => {
+      const sample = Math.floor(i / voxels);
+      return -feeds.skip[sample] * feeds.x[(3 * sample + 1) * voxels + (i % voxels)];
+    });
+    expect(relativeError(v, expected)).toBeLessThan(1e-6);
+  });
+
+  it('the skip connection carries the fine level past a closed way up', async () => {
+    const closed = parameters.slice();
+    for (const { name, shape, offset } of parameterManifest(small))
+      if (name.startsWith('up0.')) closed.fill(0, offset, offset + size(shape));
+    const evaluate = await open(evaluateGraph(small, batch, patch, closed));
+    const still = { ...feeds, skip: new Float32Array(batch) };
+    const { v } = await evaluate.run(still);
+    const { v: other } = await evaluate.run({ ...still, x: normals([batch, 3, ...patch], 6) });
+    expect(relativeError(other, v)).toBeGreaterThan(0.01);
+  });
+
+  it('samples of a batch do not see one another', async () => {
+    const evaluate = await open(evaluateGraph(small, batch, patch));
+    const first = (values: Float32Array): Float32Array => values.subarray(0, values.length / batch);
+    const other = { ...feeds, x: feeds.x.map((value, i) => (i < feeds.x.length / 2 ? value : 2 * value)) };
+    expect(first((await evaluate.run(other)).v)).toEqual(first((await evaluate.run(feeds)).v));
+  });
+
+  it('plain gradient descent lowers the loss at every step', async () => {
+    const train = await open(trainGraph(small, batch, patch));
+    const descend = async (at: Float32Array, steps: number): Promise<number[]> => {
+      const { loss, gradient } = (await train.run({ ...feeds, parameters: at })) as Tensors;
+      return steps === 0
+        ? [loss[0]]
+        : [
+            loss[0],
+            ...(await descend(
+              at.map((value, i) => value - 0.05 * gradient[i]),
+              steps - 1,
+            )),
+          ];
+    };
+    const losses = await descend(initialParameters(small, 3), 8);
+    losses.slice(1).forEach((loss, i) => {
+      expect(loss).toBeLessThan(losses[i]);
+    });
+    expect(losses.at(-1)).toBeLessThan(0.97 * losses[0]);
+  });
+
+  it('says which patch or architecture cannot be', () => {
+    expect(() => evaluateGraph(small, 1, [4, 8, 6])).toThrow(/patch.*multiples of 4.*4, 8, 6/);
+    expect(() => evaluateGraph(small, 1, patch, new Float32Array(3))).toThrow(ModelError);
+    const bad: [string, object][] = [
+      ['kind', { kind: 'unet2d' }],
+      ['inputChannels', { inputChannels: 1 }],
+      ['fold', { fold: 4 }],
+      ['channels', { channels: [8, 10] }],
+      ['channels', { channels: [] }],
+      ['embedding', { embedding: 0 }],
+      ['features', { features: 4 }],
+      ['groups', { groups: 0.5 }],
+    ];
+    for (const [key, change] of bad) {
+      expect(() => parameterCount({ ...small, ...change } as Architecture), key).toThrow(
+        new RegExp(`Network architecture \\(${key}\\)`),
+      );
+    }
+  });
+});
