@@ -1,6 +1,20 @@
 /** @file  Lines in any place, four planes at a time. Positions are taken in double at every fourth plane, so that float32 only
  *  holds the short way from there. */
-import { column, first, last, lateralStride, length2, narrow, pitch, planeStride, setUp, tauBase, tauStep, uBase, uStep } from './ray';
+import {
+  column,
+  first,
+  last,
+  lateralStride,
+  length2,
+  narrow,
+  pitch,
+  planeStride,
+  setUp,
+  tauBase,
+  tauStep,
+  uBase,
+  uStep,
+} from './ray';
 
 /** Axial position in voxels at plane i: vBase + i · vStep; weight of a sample, mm. */
 let vBase: f64 = 0;
@@ -28,7 +42,7 @@ function begin(g: usize, start: usize, end: usize, line: i32): bool {
 export function forwardLines(g: usize, start: usize, end: usize, out: usize, from: i32, to: i32): void {
   for (let line = from; line < to; line++) {
     const sum: f32 = begin(g, start, end, line) ? gather() : 0;
-    store<f32>(out + (<usize>line << 2), sum * weight);
+    store<f32>(out + ((<usize>line) << 2), sum * weight);
   }
 }
 
@@ -55,7 +69,7 @@ function gather(): f32 {
       i32x4.add(i32x4.mul(i32x4.trunc_sat_f32x4_s(js), i32x4.splat(lateralStride)), i32x4.shl(i32x4.trunc_sat_f32x4_s(ks), 2)),
       planeLanes,
     );
-    const base = column + i * planeStride + <i32>j * lateralStride + (<i32>k << 2);
+    const base = column + i * planeStride + <i32>j * lateralStride + ((<i32>k) << 2);
     const p0 = base + i32x4.extract_lane(offsets, 0);
     const p1 = base + i32x4.extract_lane(offsets, 1);
     const p2 = base + i32x4.extract_lane(offsets, 2);
@@ -69,8 +83,7 @@ function gather(): f32 {
     const b = blend(v128.shuffle<f32>(b01, b23, 0, 2, 4, 6), v128.shuffle<f32>(b01, b23, 1, 3, 5, 7), wv);
     sums = f32x4.add(sums, blend(a, b, wu));
   }
-  let sum =
-    f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1) + f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3);
+  let sum = f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1) + f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3);
   for (; i <= last; i++) {
     const u = uBase + uStep * <f64>i;
     const v = vBase + vStep * <f64>i;
@@ -78,7 +91,7 @@ function gather(): f32 {
     const k = Math.floor(v);
     const wu = <f32>(u - j);
     const wv = <f32>(v - k);
-    const p = column + i * planeStride + <i32>j * lateralStride + (<i32>k << 2);
+    const p = column + i * planeStride + <i32>j * lateralStride + ((<i32>k) << 2);
     const a = load<f32>(p) + wv * (load<f32>(p, 4) - load<f32>(p));
     const b = load<f32>(p + across) + wv * (load<f32>(p + across, 4) - load<f32>(p + across));
     sum += a + wu * (b - a);
@@ -93,7 +106,7 @@ function blend(a: v128, b: v128, w: v128): v128 {
 /** The transpose: adds values[line] along each line to the column image that `g` names. */
 export function adjointLines(g: usize, start: usize, end: usize, values: usize, from: i32, to: i32): void {
   for (let line = from; line < to; line++) {
-    const value = load<f32>(values + (<usize>line << 2));
+    const value = load<f32>(values + ((<usize>line) << 2));
     if (value !== 0 && begin(g, start, end, line)) scatter(value * weight);
   }
 }
@@ -107,7 +120,7 @@ function scatter(value: f32): void {
     const k = Math.floor(v);
     const b = <f32>(u - j) * value;
     const wv = <f32>(v - k);
-    const p = column + i * planeStride + <i32>j * lateralStride + (<i32>k << 2);
+    const p = column + i * planeStride + <i32>j * lateralStride + ((<i32>k) << 2);
     const pair = f32x4(1 - wv, wv, 0, 0);
     v128.store64_lane(p, f32x4.add(v128.load64_zero(p), f32x4.mul(pair, f32x4.splat(value - b))), 0);
     v128.store64_lane(p + across, f32x4.add(v128.load64_zero(p + across), f32x4.mul(pair, f32x4.splat(b))), 0);

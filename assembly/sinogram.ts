@@ -280,11 +280,11 @@ function backProjectBin(values: usize, rows: usize, z0: i32, z1: i32): void {
         const kind = <i32>load<f64>(t, 32);
         const y = rows + ((<usize>load<f64>(t, 64)) << 2);
         // With p = 2 the pair is (k, g) itself: even and odd shifts go different ways.
-        if (kind === 1) shifts(t, steps + (<usize>d << 6), i, y + ((<usize>z0) << 2), 0, -4);
-        else shifts(t, steps + (<usize>d << 6), i, 0, 0, 1);
+        if (kind === 1) shifts(t, steps + ((<usize>d) << 6), i, y + ((<usize>z0) << 2), 0, -4);
+        else shifts(t, steps + ((<usize>d) << 6), i, 0, 0, 1);
       }
     }
-    gatherPlain(plain, u, steps + (<usize>c << 3), bytes);
+    gatherPlain(plain, u, steps + ((<usize>c) << 3), bytes);
     if (second > plain) gatherEverySecond(plain, second, rows, u, steps, c, z0, bytes);
     for (let d = second; d < segments; d++) {
       const t = table + <usize>d * row;

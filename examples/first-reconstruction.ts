@@ -7,8 +7,21 @@
 // As a script: `npm run example`. As a notebook (tslab): the `.ipynb` beside it is made from this file.
 
 // %%
-import { acquire, denoiseVolume, fromWorld, imageError, osem, phantom, scannerByName, sinogramLayout, systemModel, toWorld, uniformStart } from 'coincide';
+import {
+  acquire,
+  denoiseVolume,
+  fromWorld,
+  imageError,
+  osem,
+  phantom,
+  scannerByName,
+  sinogramLayout,
+  systemModel,
+  toWorld,
+  uniformStart,
+} from 'coincide';
 import { loadModel, openEngine, picture, png, reconstruct } from 'coincide/node';
+
 //| import { display } from 'tslab';
 
 // %% [markdown]

@@ -5,16 +5,24 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 const folder = new URL('../examples/', import.meta.url);
 let stale = 0;
 for (const name of readdirSync(folder).filter((file) => file.endsWith('.ts'))) {
-  const cells = readFileSync(new URL(name, folder), 'utf8').split(/^\/\/ %%/m).slice(1);
+  const cells = readFileSync(new URL(name, folder), 'utf8')
+    .split(/^\/\/ %%/m)
+    .slice(1);
   const notebook = {
     cells: cells.map((text, i) => {
       const [first, ...rest] = text.split('\n');
       const markdown = first.includes('[markdown]');
-      const body = rest.map((line) => line.replace(markdown ? /^\/\/ ?/ : /^\/\/\| /, '')).join('\n').trim();
+      const body = rest
+        .map((line) => line.replace(markdown ? /^\/\/ ?/ : /^\/\/\| /, ''))
+        .join('\n')
+        .trim();
       const cell = { id: `cell-${i}`, metadata: {}, source: body.split(/(?<=\n)/) };
       return markdown ? { cell_type: 'markdown', ...cell } : { cell_type: 'code', ...cell, execution_count: null, outputs: [] };
     }),
-    metadata: { kernelspec: { display_name: 'TypeScript', language: 'typescript', name: 'tslab' }, language_info: { name: 'typescript' } },
+    metadata: {
+      kernelspec: { display_name: 'TypeScript', language: 'typescript', name: 'tslab' },
+      language_info: { name: 'typescript' },
+    },
     nbformat: 4,
     nbformat_minor: 5,
   };

@@ -15,13 +15,20 @@ export { noiseField, type Random, random } from './core/random.js';
 export { type Denoised, type DenoiseOptions, denoiseVolume } from './denoise/denoise-volume.js';
 export { type OpenModel, openModel } from './denoise/open-model.js';
 // Scanners, sinograms, lines of response
-export { type PatientPosition, fromWorld, toWorld } from './geometry/frame.js';
+export { fromWorld, type PatientPosition, toWorld } from './geometry/frame.js';
 export { defaultGrid, type GridOptions } from './geometry/grid.js';
 export { type Lines, linesOf } from './geometry/lines.js';
 export { checkedScan, type Scan } from './geometry/scan.js';
 export { parseScanner, type Scanner } from './geometry/scanner.js';
 export { findScanner, scannerByName, scanners } from './geometry/scanners.js';
-export { type LayoutOptions, type Segment, type Sinogram, type SinogramLayout, sinogramLayout, sinogramShape } from './geometry/sinogram.js';
+export {
+  type LayoutOptions,
+  type Segment,
+  type Sinogram,
+  type SinogramLayout,
+  sinogramLayout,
+  sinogramShape,
+} from './geometry/sinogram.js';
 export { orderedSubsets } from './geometry/subsets.js';
 // Files as bytes
 export { readInterfileImage, writeInterfileImage } from './io/interfile-image.js';

@@ -21,7 +21,9 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((na
 it.each(files)('%s imports only what its folder may use', (name) => {
   const folder = name.split('/')[0]!;
   const allowed = mayUse[folder];
-  const imported = [...readFileSync(join(src, name), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+  const imported = [...readFileSync(join(src, name), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+    (match) => match[1]!,
+  );
   for (const specifier of imported) {
     if (specifier.startsWith('.')) {
       const target = relative(src, resolve(src, dirname(name), specifier)).split('/')[0]!;

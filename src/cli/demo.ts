@@ -25,7 +25,11 @@ const fullDose = 1.6e7;
 const dose = 1 / 20;
 /** A subject that no training run of the shipped model has seen: its seeds begin with the training seed, in millions. */
 const subject = 20260;
-const output = ['report.html', 'report.json', ...['truth', 'osem', 'gaussian', 'denoised', 'hqs', 'spread'].map((name) => `${name}.nii.gz`)];
+const output = [
+  'report.html',
+  'report.json',
+  ...['truth', 'osem', 'gaussian', 'denoised', 'hqs', 'spread'].map((name) => `${name}.nii.gz`),
+];
 
 export function demo(program: Command): void {
   const command = program
@@ -43,12 +47,30 @@ export function demo(program: Command): void {
     try {
       const layout = sinogramLayout(scannerByName('small'), { span: 3, maxRingDifference: 7 });
       stage(0.02, 'simulating the scan');
-      const { scan, expected } = await acquire({ ...truth, layout, engine, counts: fullDose, dose, psf: 5, seed: run.options.seed, signal });
+      const { scan, expected } = await acquire({
+        ...truth,
+        layout,
+        engine,
+        counts: fullDose,
+        dose,
+        psf: 5,
+        seed: run.options.seed,
+        signal,
+      });
       const { grid } = fromWorld(truth.activity, 'HFS');
-      const osem = await reconstruct(scan, grid, engine, { unit: 'SUV', signal, onProgress: (f, text) => stage(0.05 + 0.15 * f, text) });
+      const osem = await reconstruct(scan, grid, engine, {
+        unit: 'SUV',
+        signal,
+        onProgress: (f, text) => stage(0.05 + 0.15 * f, text),
+      });
       const filtered = await bestGaussian(osem.image, truth.activity);
       const denoised = await denoiseVolume(osem.image, model, { signal });
-      const sampled = await denoiseVolume(osem.image, model, { mode: 'samples', seed: run.options.seed, signal, onProgress: (f) => stage(0.25 + 0.15 * f, 'sampling') });
+      const sampled = await denoiseVolume(osem.image, model, {
+        mode: 'samples',
+        seed: run.options.seed,
+        signal,
+        onProgress: (f) => stage(0.25 + 0.15 * f, 'sampling'),
+      });
       const hqs = await reconstruct(scan, grid, engine, {
         ...{ method: 'hqs', unit: 'SUV', model, seed: run.options.seed, signal },
         onProgress: (f, text) => stage(0.4 + 0.58 * f, text),
@@ -64,18 +86,43 @@ export function demo(program: Command): void {
       const measured = rows.slice(1).map((row) => ({ name: row.name, ...measure(row.image, truth) }));
       const seconds = (performance.now() - started) / 1000;
       const provenance = {
-        ...{ coincide: version(), command: 'npm run demo', engine: engine.name, networks: 'onnxruntime-node, cpu', seconds: Math.round(seconds) },
-        ...{ model: { name: model.card.name, version: model.card.version, sha256: model.card.sha256 }, subject, seed: run.options.seed, dose, expected },
+        ...{
+          coincide: version(),
+          command: 'npm run demo',
+          engine: engine.name,
+          networks: 'onnxruntime-node, cpu',
+          seconds: Math.round(seconds),
+        },
+        ...{
+          model: { name: model.card.name, version: model.card.version, sha256: model.card.sha256 },
+          subject,
+          seed: run.options.seed,
+          dose,
+          expected,
+        },
         ...{ osem: osem.parameters, hqs: hqs.parameters },
         deviancePerBin: { osem: osem.deviancePerBin, hqs: hqs.deviancePerBin, expectedForHqs: hqs.expectedDeviancePerBin },
       };
       const page = pageOf(rows, sampled.spread!, truth, measured, provenance, expected.prompts);
-      const volumes = { truth: truth.activity, osem: osem.image, gaussian: filtered.image, denoised: denoised.image, hqs: hqs.image, spread: sampled.spread! };
-      const files: Record<string, Uint8Array> = { 'report.html': Buffer.from(page), 'report.json': json({ measured, ...provenance }) };
+      const volumes = {
+        truth: truth.activity,
+        osem: osem.image,
+        gaussian: filtered.image,
+        denoised: denoised.image,
+        hqs: hqs.image,
+        spread: sampled.spread!,
+      };
+      const files: Record<string, Uint8Array> = {
+        'report.html': Buffer.from(page),
+        'report.json': json({ measured, ...provenance }),
+      };
       for (const [name, image] of Object.entries(volumes)) files[`${name}.nii.gz`] = writeNifti(image, { gzip: true });
       await writeFolder(options.output, files satisfies FileSet);
       const table = measured.map(({ name, psnr }) => `${name.padEnd(16)} ${psnr.toFixed(2)} dB`).join('\n');
-      return { json: { output: options.output, measured, ...provenance }, text: `${table}\n${options.output}/report.html in ${duration(seconds)}` };
+      return {
+        json: { output: options.output, measured, ...provenance },
+        text: `${table}\n${options.output}/report.html in ${duration(seconds)}`,
+      };
     } finally {
       await model.dispose();
       await engine.dispose();
@@ -110,7 +157,9 @@ function measure(image: PetImage, { activity, labels, names }: Phantom): Measure
   const label = (name: RegExp): number | undefined => regions.find((r) => name.test(names[r.label] ?? ''))?.label;
   const background = label(/muscle|soft|body/i) ?? regions[0]!.label;
   const lesions = regions.filter((r) => /hot|lesion/i.test(names[r.label] ?? '') && r.voxels >= 4).map((r) => r.label);
-  const recoveries = lesions.map((lesion) => contrastRecovery(image.values, activity.values, labels.values, { lesion, background }));
+  const recoveries = lesions.map((lesion) =>
+    contrastRecovery(image.values, activity.values, labels.values, { lesion, background }),
+  );
   const liver = label(/liver/i) ?? background;
   return {
     ...{ psnr, nrmse, ssim: ssim(image.values, activity.values).ssim },
@@ -119,7 +168,14 @@ function measure(image: PetImage, { activity, labels, names }: Phantom): Measure
   };
 }
 
-function pageOf(rows: ReportImage[], spread: PetImage, truth: Phantom, measured: readonly (Measured & { name: string })[], provenance: Record<string, unknown>, prompts: number): string {
+function pageOf(
+  rows: ReportImage[],
+  spread: PetImage,
+  truth: Phantom,
+  measured: readonly (Measured & { name: string })[],
+  provenance: Record<string, unknown>,
+  prompts: number,
+): string {
   const through = hottest(truth);
   return reportPage({
     title: 'coincide: one low-count scan, four reconstructions',
@@ -129,10 +185,20 @@ function pageOf(rows: ReportImage[], spread: PetImage, truth: Phantom, measured:
     images: rows,
     through,
     window: 8,
-    extra: { row: { name: 'Spread', note: 'standard deviation over 4 samples of the denoiser; window 0 to 1', image: spread }, window: 1 },
+    extra: {
+      row: { name: 'Spread', note: 'standard deviation over 4 samples of the denoiser; window 0 to 1', image: spread },
+      window: 1,
+    },
     table: {
       head: ['', 'PSNR, dB', 'SSIM', 'NRMSE', 'lesion CRC', 'liver CoV'],
-      rows: measured.map((m) => [m.name, m.psnr.toFixed(2), m.ssim.toFixed(4), m.nrmse.toFixed(4), m.lesionCrc.toFixed(3), `${(100 * m.liverCov).toFixed(1)} %`]),
+      rows: measured.map((m) => [
+        m.name,
+        m.psnr.toFixed(2),
+        m.ssim.toFixed(4),
+        m.nrmse.toFixed(4),
+        m.lesionCrc.toFixed(3),
+        `${(100 * m.liverCov).toFixed(1)} %`,
+      ]),
       note: 'Against the phantom; PSNR range: max − min of the truth. CRC: mean over the hot lesions, 1 is full recovery. CoV: noise and texture in the liver. One subject, one noise realisation: an illustration, not evidence.',
     },
     provenance,

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { Unit } from '../core/image.js';
 import { denoiseVolume } from '../denoise/denoise-volume.js';
-import { readImage, writeImage } from '../node/images.js';
+import { imageStem, readImage, writeImage } from '../node/images.js';
 import { loadModel } from '../node/model-folder.js';
 import { duration } from './progress.js';
 import { fraction, type Result, type Run, verb, whole } from './verb.js';
@@ -24,7 +24,11 @@ export function denoise(program: Command): void {
   const command = program
     .command('denoise <image>')
     .description('denoise a volume (NIfTI or Interfile, SUV)')
-    .addOption(new Option('--mode <name>', 'mean: one evaluation; samples: the mean of several').choices(['mean', 'samples']).default('mean'))
+    .addOption(
+      new Option('--mode <name>', 'mean: one evaluation; samples: the mean of several')
+        .choices(['mean', 'samples'])
+        .default('mean'),
+    )
     .option('--samples <n>', 'samples drawn (mode samples)', whole, 4)
     .option('--steps <n>', 'network evaluations per sample', whole, 2)
     .option('--start <t>', 'time at which sampling starts, in (0, 1)', fraction, 0.3)
@@ -37,11 +41,17 @@ export function denoise(program: Command): void {
   verb(command, async (run: Run, file: string, options: Options): Promise<Result> => {
     const started = performance.now();
     const { unit, model: folder, spread: spreadFile, output, ...how } = options;
+    imageStem(output);
     const image = await readImage(file, unit);
     const model = await loadModel(folder, run.options);
     const stage = run.stage('denoise');
     try {
-      const { image: clean, spread, warnings, suvPerUnit } = await denoiseVolume(image, model, {
+      const {
+        image: clean,
+        spread,
+        warnings,
+        suvPerUnit,
+      } = await denoiseVolume(image, model, {
         ...how,
         ...{ seed: run.options.seed, signal: run.signal, onProgress: stage },
       });
@@ -50,7 +60,12 @@ export function denoise(program: Command): void {
       const { name, version, sha256, licence } = model.card;
       const report = {
         ...{ input: file, output, ...how, seed: run.options.seed, unit: image.unit, suvPerUnit, warnings },
-        ...{ model: { name, version, licence, sha256 }, device: 'cpu', engine: 'onnxruntime', seconds: (performance.now() - started) / 1000 },
+        ...{
+          model: { name, version, licence, sha256 },
+          device: 'cpu',
+          engine: 'onnxruntime',
+          seconds: (performance.now() - started) / 1000,
+        },
       };
       await writeImage(output, clean, report, image);
       if (spreadFile && spread) await writeImage(spreadFile, spread, report, image);

@@ -14,13 +14,25 @@ import { type Result, type Run, verb } from './verb.js';
 export function doctor(program: Command): void {
   const command = program.command('doctor').description('check the installation: engines, self-test, speed');
   verb(command, async (run: Run): Promise<Result> => {
-    const machine = { node: process.version, platform: `${process.platform} ${process.arch}`, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30) };
+    const machine = {
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+    };
     const engines: Record<string, unknown> = {};
     for (const device of ['reference', 'cpu'] as const) engines[device] = await attempt(() => testEngine(run, device));
     engines.gpu = { works: false, why: 'there is no GPU engine in this version' };
     const networks = await attempt(() => testNetwork(run));
     const report = { coincide: version(), ...machine, engines, networks };
-    return { json: report, text: JSON.stringify(report, null, 2).replace(/[{}",]/g, '').replace(/\n\s*\n/g, '\n').trim() };
+    return {
+      json: report,
+      text: JSON.stringify(report, null, 2)
+        .replace(/[{}",]/g, '')
+        .replace(/\n\s*\n/g, '\n')
+        .trim(),
+    };
   });
 }
 
@@ -47,7 +59,12 @@ async function testEngine(run: Run, device: 'reference' | 'cpu'): Promise<Record
     const back = await milliseconds(() => A.adjoint(y));
     const error = await adjointError(engine.sinogramProjector(layout, [5], grid));
     const lines = y.data.length;
-    return { adjointError: error, forwardNsPerLine: Math.round((1e6 * forward) / lines), backNsPerLine: Math.round((1e6 * back) / lines), lines };
+    return {
+      adjointError: error,
+      forwardNsPerLine: Math.round((1e6 * forward) / lines),
+      backNsPerLine: Math.round((1e6 * back) / lines),
+      lines,
+    };
   } finally {
     await engine.dispose();
   }
@@ -59,7 +76,11 @@ async function testNetwork(run: Run): Promise<Record<string, unknown>> {
     const x = fill(model.card.patch, (i) => 1 + Math.sin(i));
     await model.mean(x);
     const time = await milliseconds(() => model.mean(x));
-    return { runtime: 'onnxruntime-node, cpu', model: `${model.card.name} ${model.card.version}`, millisecondsPerPatch: Math.round(time * 10) / 10 };
+    return {
+      runtime: 'onnxruntime-node, cpu',
+      model: `${model.card.name} ${model.card.version}`,
+      millisecondsPerPatch: Math.round(time * 10) / 10,
+    };
   } finally {
     await model.dispose();
   }

@@ -33,7 +33,10 @@ export function evaluate(program: Command): void {
     const regions = labels === undefined ? {} : await perRegion(image.values, truth.values, labels, background);
     const overall = { psnr, dataRange, ssim: similarity, nrmse, rmse };
     const line = `PSNR ${psnr.toFixed(2)} dB (range ${dataRange.toPrecision(4)})  SSIM ${similarity.toFixed(4)}  NRMSE ${nrmse.toFixed(4)}`;
-    return { json: { image: file, reference, ...overall, ...(labels ? { regions } : {}) }, text: [line, ...regionLines(regions)].join('\n') };
+    return {
+      json: { image: file, reference, ...overall, ...(labels ? { regions } : {}) },
+      text: [line, ...regionLines(regions)].join('\n'),
+    };
   });
 }
 
@@ -46,12 +49,21 @@ interface Region {
   readonly crc?: number;
 }
 
-async function perRegion(image: Volume, truth: Volume, file: string, background: string | undefined): Promise<Record<string, Region>> {
+async function perRegion(
+  image: Volume,
+  truth: Volume,
+  file: string,
+  background: string | undefined,
+): Promise<Record<string, Region>> {
   const { labels, names } = await readLabels(file);
   const map = expectShape(labels.values, truth.shape, file);
   const found = Object.keys(names).find((key) => key === background || names[key] === background);
   if (background !== undefined && found === undefined) {
-    throw new OptionError('There is no such label', { key: '--background', expected: Object.values(names).join(', '), found: background });
+    throw new OptionError('There is no such label', {
+      key: '--background',
+      expected: Object.values(names).join(', '),
+      found: background,
+    });
   }
   const regions: Record<string, Region> = {};
   for (const { label, mean, trueMean, bias, cov, voxels } of regionBias(image, truth, map)) {

@@ -21,7 +21,9 @@ interface Options {
 export function histogram(program: Command): void {
   const command = program
     .command('histogram <listmode>')
-    .description('sort list mode (Siemens mMR, 32 bit; give its header) into a scan folder: prompts, randoms from the delayeds, detection factors')
+    .description(
+      'sort list mode (Siemens mMR, 32 bit; give its header) into a scan folder: prompts, randoms from the delayeds, detection factors',
+    )
     .option('--frame <t0,t1>', 'time frame, s (default: all)', numbers)
     .option('--span <n>', 'axial compression', whole, 11)
     .option('--max-ring-difference <n>', 'largest ring difference', whole, 60)
@@ -45,16 +47,38 @@ export function histogram(program: Command): void {
     });
     stage.done();
     if (events.counts.prompts === 0) {
-      throw new FormatError('There are no prompts in this time frame', { file: data, key: '--frame', found: frame ?? 'the whole file' });
+      throw new FormatError('There are no prompts in this time frame', {
+        file: data,
+        key: '--frame',
+        found: frame ?? 'the whole file',
+      });
     }
     const multiplicative = detectionFactors(layout);
     const additive = randomsTerm(await estimateRandoms(events.delayeds, { signal: run.signal }), multiplicative);
     const { counts, inLayout, duration, perSegment } = events;
     const segments = Object.fromEntries([...perSegment].sort(([a], [b]) => a - b));
-    const made = { histogrammed: { listmode, frame: frame ?? null, span, maxRingDifference, viewMash }, counts, inLayout, duration, unit: 'counts' as const };
-    await writeScan(output, { scan: { prompts: events.prompts, multiplicative, additive, position: header.exam.position ?? 'HFS' }, meta: made });
+    const made = {
+      histogrammed: { listmode, frame: frame ?? null, span, maxRingDifference, viewMash },
+      counts,
+      inLayout,
+      duration,
+      unit: 'counts' as const,
+    };
+    await writeScan(output, {
+      scan: { prompts: events.prompts, multiplicative, additive, position: header.exam.position ?? 'HFS' },
+      meta: made,
+    });
     return {
-      json: { output, ...counts, inLayout, perSegment: segments, durationSeconds: duration, span, maxRingDifference, views: layout.views },
+      json: {
+        output,
+        ...counts,
+        inLayout,
+        perSegment: segments,
+        durationSeconds: duration,
+        span,
+        maxRingDifference,
+        views: layout.views,
+      },
       text: `${counts.prompts} prompts, ${counts.delayeds} delayeds in ${duration} s; ${inLayout.prompts} and ${inLayout.delayeds} within the ring differences, in ${output}`,
     };
   });

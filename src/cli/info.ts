@@ -7,19 +7,27 @@ import { effectiveRadius } from '../geometry/scanner.js';
 import { planeCount, type SinogramLayout, segmentNumbers } from '../geometry/sinogram.js';
 import { readInterfileLayout } from '../io/interfile-projdata.js';
 import { parameterCount } from '../network/parameters.js';
-import { readImage } from '../node/images.js';
 import { readBytes } from '../node/files.js';
+import { readImage } from '../node/images.js';
 import { readModel } from '../node/model-folder.js';
 import { readScan } from '../node/scan-folder.js';
 import { type Result, type Run, verb } from './verb.js';
 
 export function info(program: Command): void {
-  const command = program.command('info <file>').description('describe an image, a scan folder, a sinogram header or a model folder');
+  const command = program
+    .command('info <file>')
+    .description('describe an image, a scan folder, a sinogram header or a model folder');
   verb(command, async (_run: Run, file: string): Promise<Result> => {
     if (!existsSync(file)) throw new FormatError('There is no such file or folder', { file });
-    const found = statSync(file).isDirectory() ? await folder(file) : /\.hs$/i.test(file) ? await header(file) : await image(file);
+    const found = statSync(file).isDirectory()
+      ? await folder(file)
+      : /\.hs$/i.test(file)
+        ? await header(file)
+        : await image(file);
     const width = Math.max(...Object.keys(found).map((key) => key.length));
-    const text = Object.entries(found).map(([key, value]) => `${key.padEnd(width)}  ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+    const text = Object.entries(found).map(
+      ([key, value]) => `${key.padEnd(width)}  ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    );
     return { json: { file, ...found }, text: text.join('\n') };
   });
 }
@@ -28,12 +36,24 @@ async function folder(file: string): Promise<Record<string, unknown>> {
   if (existsSync(join(file, 'model.json'))) {
     const { card } = await readModel(file);
     const { name, version, licence, architecture, patch, voxelSize, intensity, sha256, training } = card;
-    return { kind: 'model', name, version, licence, parameters: parameterCount(architecture), architecture, patch, voxelSize, intensity, sha256, training };
+    return {
+      kind: 'model',
+      name,
+      version,
+      licence,
+      parameters: parameterCount(architecture),
+      architecture,
+      patch,
+      voxelSize,
+      intensity,
+      sha256,
+      training,
+    };
   }
-  const { scan, unit } = await readScan(file);
+  const { scan, unit, warnings } = await readScan(file);
   const prompts = scan.prompts.values.data.reduce((sum, n) => sum + n, 0);
   const terms = { multiplicative: scan.multiplicative !== undefined, additive: scan.additive !== undefined };
-  return { kind: 'scan', prompts, unit, ...terms, position: scan.position, ...describe(scan.prompts.layout) };
+  return { kind: 'scan', prompts, unit, warnings, ...terms, position: scan.position, ...describe(scan.prompts.layout) };
 }
 
 async function header(file: string): Promise<Record<string, unknown>> {
@@ -44,7 +64,12 @@ async function header(file: string): Promise<Record<string, unknown>> {
 function describe(layout: SinogramLayout): Record<string, unknown> {
   const { scanner, segments, views, tangential, arcCorrected, tofBins } = layout;
   return {
-    ...{ scanner: scanner.name, rings: scanner.rings, detectorsPerRing: scanner.detectorsPerRing, radius: effectiveRadius(scanner) },
+    ...{
+      scanner: scanner.name,
+      rings: scanner.rings,
+      detectorsPerRing: scanner.detectorsPerRing,
+      radius: effectiveRadius(scanner),
+    },
     ...{ ringSpacing: scanner.ringSpacing, views, tangential, arcCorrected, tofBins, sinograms: planeCount(layout) },
     bins: tofBins * planeCount(layout) * views * tangential,
     segments: segmentNumbers(layout).map((number, i) => ({ number, ...segments[i]! })),
@@ -62,5 +87,14 @@ async function image(file: string): Promise<Record<string, unknown>> {
     sum += value;
   }
   const xyz = (zyx: readonly number[]): number[] => [...zyx].reverse();
-  return { kind: 'image', shape: xyz(grid.shape), voxelSize: xyz(grid.voxelSize), unit, min: low, max: high, mean: sum / values.data.length, affine: [...affine] };
+  return {
+    kind: 'image',
+    shape: xyz(grid.shape),
+    voxelSize: xyz(grid.voxelSize),
+    unit,
+    min: low,
+    max: high,
+    mean: sum / values.data.length,
+    affine: [...affine],
+  };
 }

@@ -5,7 +5,7 @@ import { OptionError } from '../core/errors.js';
 import { centredGrid } from '../core/image.js';
 import { writeNifti } from '../io/nifti.js';
 import { json, writeFolder } from '../node/files.js';
-import { type PhantomKind, phantom as makePhantom, phantomKinds } from '../simulate/phantom.js';
+import { phantom as makePhantom, type PhantomKind, phantomKinds } from '../simulate/phantom.js';
 import { positive, type Result, type Run, verb } from './verb.js';
 
 interface Options {
@@ -24,7 +24,11 @@ export function phantom(program: Command): void {
   const make = async (run: Run, { kind, voxel, output }: Options): Promise<Result> => {
     const grid = voxel === undefined ? undefined : gridFor(voxel);
     const { activity, mu, labels, names } = makePhantom(kind, { grid, seed: run.options.seed });
-    const files = { 'activity.nii.gz': writeNifti(activity, { gzip: true }), 'mu.nii.gz': writeNifti(mu, { gzip: true }), 'labels.nii.gz': writeNifti(labels, { gzip: true }) };
+    const files = {
+      'activity.nii.gz': writeNifti(activity, { gzip: true }),
+      'mu.nii.gz': writeNifti(mu, { gzip: true }),
+      'labels.nii.gz': writeNifti(labels, { gzip: true }),
+    };
     await writeFolder(output, { ...files, 'labels.json': json(names) });
     const shape = [...activity.grid.shape].reverse();
     return {

@@ -2,14 +2,18 @@
 import { type Command, Option } from 'commander';
 import { defaultGrid } from '../geometry/grid.js';
 import { openEngine } from '../node/devices.js';
-import { writeImage } from '../node/images.js';
+import { imageStem, writeImage } from '../node/images.js';
 import { loadModel } from '../node/model-folder.js';
 import { type ReconstructOptions, reconstruct } from '../node/reconstruct.js';
 import { readScan } from '../node/scan-folder.js';
 import { duration } from './progress.js';
 import { fraction, positive, type Result, type Run, verb, whole } from './verb.js';
 
-interface Options extends Pick<ReconstructOptions, 'subsets' | 'iterations' | 'psf' | 'start' | 'steps' | 'lambda' | 'zeta' | 'samples' | 'startFwhm'> {
+interface Options
+  extends Pick<
+    ReconstructOptions,
+    'subsets' | 'iterations' | 'psf' | 'start' | 'steps' | 'lambda' | 'zeta' | 'samples' | 'startFwhm'
+  > {
   readonly method: 'osem' | 'mlem' | 'hqs';
   readonly voxel?: number;
   readonly size?: number;
@@ -24,7 +28,11 @@ export function recon(program: Command): void {
     .description('reconstruct a scan folder')
     .addOption(new Option('--method <name>', 'algorithm').choices(['osem', 'mlem', 'hqs']).default('osem'))
     .option('--subsets <n>', 'ordered subsets of views (default 8; 1 for mlem)', whole)
-    .option('--iterations <n>', 'passes over the data, of OSEM or of the OSEM that hqs starts from (default 2; 20 for mlem)', whole)
+    .option(
+      '--iterations <n>',
+      'passes over the data, of OSEM or of the OSEM that hqs starts from (default 2; 20 for mlem)',
+      whole,
+    )
     .option('--psf <mm>', 'image-space resolution model, mm FWHM (default none)', positive)
     .option('--voxel <mm>', 'transaxial voxel size (default: the scanner’s bin size)', positive)
     .option('--size <n>', 'voxels along x and y (default: the field of view)', whole)
@@ -39,7 +47,9 @@ export function recon(program: Command): void {
     .requiredOption('-o, --output <file>', 'image to write, .nii.gz or .nii; a sidecar .json goes beside it');
   verb(command, async (run: Run, folder: string, options: Options): Promise<Result> => {
     const started = performance.now();
-    const { scan, unit } = await readScan(folder);
+    const { scan, unit, warnings } = await readScan(folder);
+    for (const warning of warnings) run.say(`warning: ${warning}`);
+    imageStem(options.output);
     const { method, voxel, size, output } = options;
     const engine = await openEngine(run.options);
     const model = method === 'hqs' ? await loadModel(options.model, run.options) : undefined;
@@ -51,7 +61,15 @@ export function recon(program: Command): void {
         ...{ unit, model, seed: run.options.seed, signal: run.signal, onProgress: stage },
       });
       const { image, spread, ...numbers } = result;
-      const report = { output, scan: folder, shape: [...grid.shape].reverse(), unit, ...numbers, seconds: (performance.now() - started) / 1000 };
+      const report = {
+        output,
+        scan: folder,
+        warnings,
+        shape: [...grid.shape].reverse(),
+        unit,
+        ...numbers,
+        seconds: (performance.now() - started) / 1000,
+      };
       await writeImage(output, image, report);
       if (options.spread && spread) await writeImage(options.spread, spread, report);
       stage.done();
@@ -63,7 +81,15 @@ export function recon(program: Command): void {
   });
 }
 
-function words(r: { output: string; shape: number[]; deviancePerBin: number; expectedDeviancePerBin: number; prompts: number; explained: number; seconds: number }): string {
+function words(r: {
+  output: string;
+  shape: number[];
+  deviancePerBin: number;
+  expectedDeviancePerBin: number;
+  prompts: number;
+  explained: number;
+  seconds: number;
+}): string {
   return [
     `${r.output}: ${r.shape.join(' × ')} voxels in ${duration(r.seconds)}`,
     `${Math.round(r.explained)} of ${r.prompts} prompts explained; deviance per bin ${r.deviancePerBin.toPrecision(4)}, ${r.expectedDeviancePerBin.toPrecision(4)} expected from counting noise`,

@@ -25,7 +25,7 @@ export interface ReportContent {
   readonly provenance: Readonly<Record<string, unknown>>;
 }
 
-const escape = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 const views: readonly View[] = ['transaxial', 'coronal', 'sagittal'];
 
 export function reportPage(content: ReportContent): string {
@@ -33,10 +33,10 @@ export function reportPage(content: ReportContent): string {
   const rows = images.map((row) => pictureRow(row, content.through, window)).join('\n');
   const extraRow = extra ? pictureRow(extra.row, content.through, extra.window) : '';
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escape(title)}</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escaped(title)}</title>
 <style>${style}</style></head><body><main>
-<h1>${escape(title)}</h1>
-${introduction.map((text) => `<p>${escape(text)}</p>`).join('\n')}
+<h1>${escaped(title)}</h1>
+${introduction.map((text) => `<p>${escaped(text)}</p>`).join('\n')}
 <h2>Images</h2>
 <p class="note">Inverted grey, 0 (white) to ${window.toPrecision(3)} ${images[0]!.image.unit} (black); patient’s right on the left. The last column is the coronal maximum-intensity projection.</p>
 <div class="scroll"><table class="pictures"><thead><tr><th></th><th>transaxial</th><th>coronal</th><th>sagittal</th><th>MIP</th></tr></thead><tbody>
@@ -47,12 +47,12 @@ ${extraRow}
 <p class="note">Along x through the voxel where the slices meet.</p>
 ${profiles(content)}
 <h2>Measured</h2>
-<div class="scroll"><table class="numbers"><thead><tr>${table.head.map((cell) => `<th>${escape(cell)}</th>`).join('')}</tr></thead><tbody>
-${table.rows.map((row) => `<tr>${row.map((cell) => `<td>${escape(cell)}</td>`).join('')}</tr>`).join('\n')}
+<div class="scroll"><table class="numbers"><thead><tr>${table.head.map((cell) => `<th>${escaped(cell)}</th>`).join('')}</tr></thead><tbody>
+${table.rows.map((row) => `<tr>${row.map((cell) => `<td>${escaped(cell)}</td>`).join('')}</tr>`).join('\n')}
 </tbody></table></div>
-<p class="note">${escape(table.note)}</p>
+<p class="note">${escaped(table.note)}</p>
 <h2>Provenance</h2>
-<pre>${escape(JSON.stringify(provenance, null, 2))}</pre>
+<pre>${escaped(JSON.stringify(provenance, null, 2))}</pre>
 <footer>Simulation. For research use only; not a medical device.</footer>
 </main></body></html>
 `;
@@ -66,9 +66,9 @@ function pictureRow({ name, note, image }: ReportImage, [z, y, x]: readonly [num
     const wide = shown.width * (view === 'sagittal' ? dy : dx);
     const high = shown.height * (view === 'transaxial' ? dy : dz);
     const label = `${name}, ${index === undefined ? 'maximum-intensity projection' : view}`;
-    return `<td><img src="${dataUri(shown)}" alt="${escape(label)}" style="aspect-ratio:${wide}/${high}"></td>`;
+    return `<td><img src="${dataUri(shown)}" alt="${escaped(label)}" style="aspect-ratio:${wide}/${high}"></td>`;
   };
-  return `<tr><th>${escape(name)}<small>${escape(note)}</small></th>${views.map((view) => cell(view, at[view])).join('')}${cell('coronal')}</tr>`;
+  return `<tr><th>${escaped(name)}<small>${escaped(note)}</small></th>${views.map((view) => cell(view, at[view])).join('')}${cell('coronal')}</tr>`;
 }
 
 const colours = ['#111111', '#9aa0a6', '#c77d0a', '#1a73b8', '#b3261e', '#5b8c2a'];
@@ -97,7 +97,9 @@ function profiles({ images, through: [z, y] }: ReportContent): string {
     const mm = grid.origin[2] + i * grid.voxelSize[2];
     return `<text x="${px(i)}" y="${height - 8}" text-anchor="middle">${mm.toFixed(0)}</text>`;
   });
-  const key = images.map(({ name }, k) => `<span><i style="background:${colours[k % colours.length]}"></i>${escape(name)}</span>`).join('');
+  const key = images
+    .map(({ name }, k) => `<span><i style="background:${colours[k % colours.length]}"></i>${escaped(name)}</span>`)
+    .join('');
   return `<div class="scroll"><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="profiles along x">${ticks.join('')}${ends.join('')}${lines.join('')}</svg></div>
 <p class="key">${key}<span>horizontal: x, mm (right positive); vertical: ${images[0]!.image.unit}</span></p>`;
 }

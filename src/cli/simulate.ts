@@ -1,11 +1,11 @@
 /** @file  coincide simulate: activity and μ map to a scan folder. */
 import type { Command } from 'commander';
-import { scanOutput, writeScan } from '../node/scan-folder.js';
-import { openEngine } from '../node/devices.js';
-import { readScanner } from '../node/scanner-file.js';
-import { readImage } from '../node/images.js';
-import { mayReplace } from '../node/files.js';
 import { sinogramLayout } from '../geometry/sinogram.js';
+import { openEngine } from '../node/devices.js';
+import { mayReplace } from '../node/files.js';
+import { readImage } from '../node/images.js';
+import { scanOutput, writeScan } from '../node/scan-folder.js';
+import { readScanner } from '../node/scanner-file.js';
 import { acquire } from '../simulate/acquisition.js';
 import { fraction, positive, type Result, type Run, verb, whole } from './verb.js';
 

@@ -1,9 +1,9 @@
 /** @file  coincide train: a configuration to a model folder. A run that was interrupted goes on when the same command is given again. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { openModel } from '../denoise/open-model.js';
-import { bodyMean } from '../denoise/denoise-volume.js';
 import { array } from '../core/array.js';
+import { bodyMean } from '../denoise/denoise-volume.js';
+import { openModel } from '../denoise/open-model.js';
 import type { ModelCard } from '../network/model-card.js';
 import { parameterCount } from '../network/parameters.js';
 import { openEngine, threadCount } from '../node/devices.js';
@@ -17,7 +17,7 @@ import type { Subject } from '../train/batch.js';
 import { simulateSubject } from '../train/cohort.js';
 import { parseTrainingConfig, type TrainingConfig } from '../train/config.js';
 import { architectureOf, train as trainingSteps } from '../train/loop.js';
-import { validate, type Validation } from '../train/validate.js';
+import { type Validation, validate } from '../train/validate.js';
 import { duration } from './progress.js';
 import { type Result, type Run, verb } from './verb.js';
 
@@ -43,27 +43,53 @@ export function train(program: Command): void {
     const card: Omit<ModelCard, 'sha256'> = {
       ...cardOf(config, training),
       training: {
-        ...{ coincide: version(), command: `coincide train ${file} -o ${output}`, config, subjects: training.length, validation: trained.validation },
-        ...{ cpuMinutes: { cohort: round(cohortSeconds / 60), training: round((cpuSeconds() - cohortSeconds) / 60) }, data: 'simulated phantoms only' },
+        ...{
+          coincide: version(),
+          command: `coincide train ${file} -o ${output}`,
+          config,
+          subjects: training.length,
+          validation: trained.validation,
+        },
+        ...{
+          cpuMinutes: { cohort: round(cohortSeconds / 60), training: round((cpuSeconds() - cohortSeconds) / 60) },
+          data: 'simulated phantoms only',
+        },
       },
     };
-    const written = await writeModel(output, { card: { ...card, sha256: '' }, parameters: trained.parameters }, { 'train.json': await readFile(file) });
+    const written = await writeModel(
+      output,
+      { card: { ...card, sha256: '' }, parameters: trained.parameters },
+      { 'train.json': await readFile(file) },
+    );
     const { lowCount, meanMode } = trained.validation;
     return {
-      json: { output, name: config.name, parameters: trained.parameters.length, sha256: written.sha256, ...trained.validation, cpuMinutes: card.training.cpuMinutes },
+      json: {
+        output,
+        name: config.name,
+        parameters: trained.parameters.length,
+        sha256: written.sha256,
+        ...trained.validation,
+        cpuMinutes: card.training.cpuMinutes,
+      },
       text: `${output}: ${trained.parameters.length} parameters, ${duration((performance.now() - started) / 1000)}; validation PSNR ${lowCount.toFixed(2)} → ${meanMode.toFixed(2)} dB`,
     };
   });
 }
 
-async function cohort(run: Run, folder: TrainingFolder, config: TrainingConfig): Promise<{ training: Subject[]; validation: Subject[] }> {
+async function cohort(
+  run: Run,
+  folder: TrainingFolder,
+  config: TrainingConfig,
+): Promise<{ training: Subject[]; validation: Subject[] }> {
   const engine = await openEngine(run.options);
   const stage = run.stage('cohort');
   const total = config.cohort.subjects + config.cohort.validation;
   const subjects: Subject[] = [];
   try {
     for (let number = 1; number <= total; number++) {
-      subjects.push(await folder.subject(number, () => simulateSubject(config.cohort, config.seed, number, engine, { signal: run.signal })));
+      subjects.push(
+        await folder.subject(number, () => simulateSubject(config.cohort, config.seed, number, engine, { signal: run.signal })),
+      );
       stage(number / total, `${number} of ${total} subjects`);
     }
   } finally {
@@ -82,7 +108,9 @@ async function optimise(
 ): Promise<{ parameters: Float32Array; validation: Validation }> {
   const architecture = architectureOf(config);
   const threads = threadCount(run.options);
-  run.say(`${config.name}: ${parameterCount(architecture)} parameters, ${config.steps} steps of ${config.batch} patches, ${threads} threads`);
+  run.say(
+    `${config.name}: ${parameterCount(architecture)} parameters, ${config.steps} steps of ${config.batch} patches, ${threads} threads`,
+  );
   const trainer = openTrainer(architecture, config.batch, config.patch, { threads });
   const stage = run.stage('train');
   const resume = await folder.checkpoint();
@@ -93,14 +121,19 @@ async function optimise(
   const look = async (average: Float32Array): Promise<Validation> => {
     const evaluator = openEvaluator(architecture, average, config.patch, { threads });
     try {
-      return await validate(openModel({ ...cardOf(config, training), training: {}, sha256: '' }, evaluator), held, { signal: run.signal });
+      return await validate(openModel({ ...cardOf(config, training), training: {}, sha256: '' }, evaluator), held, {
+        signal: run.signal,
+      });
     } finally {
       await evaluator.dispose();
     }
   };
   try {
     if (resume && resume.step >= config.steps) validation = await look(resume.state.average);
-    for await (const { step, loss, gradientNorm, learningRate, fraction, state } of trainingSteps(config, training, trainer, { resume, signal: run.signal })) {
+    for await (const { step, loss, gradientNorm, learningRate, fraction, state } of trainingSteps(config, training, trainer, {
+      resume,
+      signal: run.signal,
+    })) {
       smooth = smooth === undefined ? loss : smooth + 0.01 * (loss - smooth);
       const rate = ((step - (resume?.step ?? 0)) * config.batch * 1000) / (performance.now() - began);
       stage(fraction, `step ${step}, loss ${smooth.toFixed(4)}, ${rate.toFixed(1)} patches/s`);
@@ -108,7 +141,14 @@ async function optimise(
       if (step % config.checkpointEvery === 0 || step === config.steps) {
         validation = await look(state.average);
         await folder.save(step, state);
-        await folder.log({ step, loss: smooth, gradientNorm, learningRate, ...validation, seconds: (performance.now() - began) / 1000 });
+        await folder.log({
+          step,
+          loss: smooth,
+          gradientNorm,
+          learningRate,
+          ...validation,
+          seconds: (performance.now() - began) / 1000,
+        });
       }
     }
   } finally {

@@ -52,16 +52,25 @@ export const fraction = (text: string): number => {
 export const numbers = (text: string): number[] => text.split(',').map(number);
 
 /** Adds the common options to a verb and wires its action. */
-export function verb(command: Command, action: (run: Run, ...args: never[]) => Promise<Result>, defaults: { seed: number } = { seed: 1 }): Command {
+export function verb(
+  command: Command,
+  action: (run: Run, ...args: never[]) => Promise<Result>,
+  defaults: { seed: number } = { seed: 1 },
+): Command {
   const devices = ['auto', 'cpu', 'gpu', 'reference'];
   return command
     .option('--json', 'print the result as one JSON object on stdout')
     .option('--quiet', 'no progress and no messages')
     .option('--threads <n>', 'worker threads', whole, 0)
-    .option('--device <name>', `${devices.join(', ')}`, (text) => {
-      if (!devices.includes(text)) throw new InvalidArgumentError(`expected one of ${devices.join(', ')}.`);
-      return text;
-    }, 'auto')
+    .option(
+      '--device <name>',
+      `${devices.join(', ')}`,
+      (text) => {
+        if (!devices.includes(text)) throw new InvalidArgumentError(`expected one of ${devices.join(', ')}.`);
+        return text;
+      },
+      'auto',
+    )
     .option('--seed <n>', 'seed of every random choice', whole, defaults.seed)
     .action(async (...args: unknown[]) => {
       const options = (args.at(-1) as Command).opts<CommonOptions>();

@@ -3,7 +3,7 @@
  *    samples  from the mean m: x = m + σ₁ n, DDIM given the image down to 0; the mean of K samples, and their standard deviation as spread */
 import { array, fill, type Shape3, type Volume } from '../core/array.js';
 import { OptionError, ShapeError } from '../core/errors.js';
-import { type PetImage } from '../core/image.js';
+import type { PetImage } from '../core/image.js';
 import { type CallOptions, last } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
 import { ddim } from '../prior/ddim.js';
@@ -67,7 +67,9 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
     const n = noiseField(shape, seed, k * (steps + 1));
     const from = fill(shape, (i) => mean.data[i]! + ladder[0]! * n.data[i]!);
     const noise = (level: number): Volume => noiseField(shape, seed, k * (steps + 1) + level + 1);
-    const { image: sample } = await last(ddim(denoiser, from, ladder, { eta, noise, signal }), ({ fraction }) => onProgress?.((k + fraction) / samples));
+    const { image: sample } = await last(ddim(denoiser, from, ladder, { eta, noise, signal }), ({ fraction }) =>
+      onProgress?.((k + fraction) / samples),
+    );
     for (let i = 0; i < sum.length; i++) {
       const value = Math.max(0, sample.data[i]!);
       sum[i]! += value;
@@ -109,10 +111,14 @@ function unlikeTraining({ grid, values, unit }: PetImage, { card }: OpenModel): 
   const warnings: string[] = [];
   const far = grid.voxelSize.some((d, axis) => Math.abs(Math.log(d / card.voxelSize[axis]!)) > Math.log(1.5));
   const mm = (size: readonly number[]): string => `${size.map((d) => Number(d.toFixed(3))).join(' × ')} mm`;
-  if (far) warnings.push(`Voxels are ${mm(grid.voxelSize)}; ${card.name} was trained on ${mm(card.voxelSize)} and knows little about others.`);
+  if (far)
+    warnings.push(
+      `Voxels are ${mm(grid.voxelSize)}; ${card.name} was trained on ${mm(card.voxelSize)} and knows little about others.`,
+    );
   if (unit === 'SUV') {
     const ratio = bodyMean(values) / card.intensity.bodyMean;
-    if (ratio > 5 || ratio < 0.2) warnings.push(`The mean over the body is ${ratio.toPrecision(2)} times that of the training data: is the image in SUV?`);
+    if (ratio > 5 || ratio < 0.2)
+      warnings.push(`The mean over the body is ${ratio.toPrecision(2)} times that of the training data: is the image in SUV?`);
   }
   return warnings;
 }

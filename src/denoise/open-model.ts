@@ -62,7 +62,10 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel {
     denoiser(unit = 1, condition) {
       const k = intensity.scale * unit;
       const c = condition && scaled(condition, k);
-      return scaledDenoiser(precondition((xt, t, signal) => predict(xt, t, c, { signal })), 1 / k);
+      return scaledDenoiser(
+        precondition((xt, t, signal) => predict(xt, t, c, { signal })),
+        1 / k,
+      );
     },
   };
 }

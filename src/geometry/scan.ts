@@ -29,7 +29,20 @@ export function checkedScan(scan: Scan, names: Readonly<Partial<Record<keyof Sca
         hint: 'Compare segments, views and tangential positions.',
       });
     }
-    const bad = term.values.data.findIndex((value) => !(value >= 0 && value < Infinity));
+    let largest = 0;
+    const bad = term.values.data.findIndex((value) => {
+      largest = Math.max(largest, value);
+      return !(value >= 0 && value < Infinity);
+    });
+    // Whole numbers read in the wrong byte order are finite and positive, and far from anything that is counted.
+    if (bad < 0 && largest !== 0 && (largest < 1e-30 || largest > 1e30)) {
+      throw new GeometryError('Its values cannot be', {
+        file,
+        expected: 'counts or factors',
+        found: `at most ${largest}`,
+        hint: 'Is the byte order wrong?',
+      });
+    }
     if (bad >= 0) {
       throw new GeometryError(`Bin ${bad} cannot be`, {
         file,

@@ -95,7 +95,7 @@ export function sinogramLayout(scanner: Scanner, options: LayoutOptions = {}): S
 /** Segments 0, +1, −1, …: segment 0 is `span` wide (even span: one wider), the others too; the last is cut at the maximum. */
 function spannedSegments(rings: number, span: number, maxRingDifference: number): Segment[] {
   const half = Math.min(Math.floor(span / 2), maxRingDifference);
-  const segments = [segment(rings, -half, half)];
+  const segments = [segment(rings, 0 - half, half)];
   for (let low = half + 1; low <= maxRingDifference; low += span) {
     const high = Math.min(low + span - 1, maxRingDifference);
     segments.push(segment(rings, low, high), segment(rings, -high, -low));

@@ -39,7 +39,9 @@ export function decodeSamples(
   const [width, read] = readers[type];
   const count = Math.floor(bytes.length / width);
   if (type === 'float32' && littleEndian === nativeIsLittle && scale === 1 && shift === 0) {
-    return new Float32Array(bytes.slice(0, count * 4).buffer);
+    const values = new Float32Array(count); // a copy: bytes may lie anywhere in a larger buffer, as Node's do
+    new Uint8Array(values.buffer).set(bytes.subarray(0, count * 4));
+    return values;
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const out = new Float32Array(count);

@@ -20,7 +20,11 @@ export async function openEngine(options: DeviceOptions = {}): Promise<Projector
   const { device = 'auto' } = options;
   if (device === 'reference') return referenceEngine();
   if (device === 'gpu') {
-    throw new DeviceError('There is no GPU engine in this version', { key: '--device', found: device, hint: 'Use --device cpu.' });
+    throw new DeviceError('There is no GPU engine in this version', {
+      key: '--device',
+      found: device,
+      hint: 'Use --device cpu.',
+    });
   }
   return openCpuEngine({ threads: threadCount(options) });
 }

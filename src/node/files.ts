@@ -8,7 +8,12 @@ import { FormatError } from '../core/errors.js';
 /** @throws FormatError when the file is absent, a folder, unreadable or empty. */
 export async function readBytes(file: string): Promise<Uint8Array> {
   const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === 'ENOENT' ? 'There is no such file' : cause.code === 'EISDIR' ? 'This is a folder, not a file' : cause.message;
+    const why =
+      cause.code === 'ENOENT'
+        ? 'There is no such file'
+        : cause.code === 'EISDIR'
+          ? 'This is a folder, not a file'
+          : cause.message;
     throw new FormatError(why, { file, cause });
   });
   if (bytes.length === 0) throw new FormatError('The file is empty', { file });
@@ -77,7 +82,8 @@ export async function writeFolder(folder: string, files: FileSet, known: readonl
 /** @throws FormatError when the folder exists and holds other things than files of these names. Asked before long work. */
 export async function mayReplace(folder: string, known: readonly string[]): Promise<void> {
   if (!existsSync(folder)) return;
-  if (!(await stat(folder)).isDirectory()) throw new FormatError('The output is to be a folder, and there is a file of that name', { file: folder });
+  if (!(await stat(folder)).isDirectory())
+    throw new FormatError('The output is to be a folder, and there is a file of that name', { file: folder });
   const foreign = (await readdir(folder)).filter((name) => !known.includes(name));
   if (foreign.length > 0) {
     throw new FormatError('The output folder holds other files, which would be lost', {

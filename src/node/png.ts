@@ -55,7 +55,8 @@ export function picture(volume: Volume, view: View, window: number, index?: numb
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
       let value = index === undefined ? 0 : volume.data[at(column, row, index)]!;
-      if (index === undefined) for (let slice = 0; slice < depth; slice++) value = Math.max(value, volume.data[at(column, row, slice)]!);
+      if (index === undefined)
+        for (let slice = 0; slice < depth; slice++) value = Math.max(value, volume.data[at(column, row, slice)]!);
       pixels[row * width + column] = 255 - Math.max(0, Math.min(255, Math.round((255 * value) / window)));
     }
   }

@@ -68,11 +68,17 @@ export interface Reconstruction {
  * Reconstructs a scan on a grid of the scanner frame.
  * @throws OptionError when hqs is given no model, or an option is out of range.
  */
-export async function reconstruct(scan: Scan, grid: Grid, engine: ProjectorEngine, options: ReconstructOptions = {}): Promise<Reconstruction> {
+export async function reconstruct(
+  scan: Scan,
+  grid: Grid,
+  engine: ProjectorEngine,
+  options: ReconstructOptions = {},
+): Promise<Reconstruction> {
   const { method = 'osem', psf, unit = 'counts', onProgress, signal } = options;
   const { iterations = method === 'mlem' ? 20 : 2 } = options;
   const subsetCount = method === 'mlem' ? 1 : (options.subsets ?? 8);
-  if (method === 'hqs' && !options.model) throw new OptionError('HQS needs a prior', { key: 'model', expected: 'a model', found: 'none' });
+  if (method === 'hqs' && !options.model)
+    throw new OptionError('HQS needs a prior', { key: 'model', expected: 'a model', found: 'none' });
   const subsets = await systemModel(scan, engine, grid, {
     subsets: subsetCount,
     psf,
@@ -88,7 +94,9 @@ export async function reconstruct(scan: Scan, grid: Grid, engine: ProjectorEngin
   let spread: Volume | undefined;
   let parameters: Record<string, unknown> = { method, subsets: subsetCount, iterations, psf: psf ?? 0, engine: engine.name };
   if (method === 'hqs') {
-    const result = await hqsSamples(subsets, image, grid, scan.position, options.model!, options, (done) => onProgress?.(0.4 + 0.5 * done, 'HQS'));
+    const result = await hqsSamples(subsets, image, grid, scan.position, options.model!, options, (done) =>
+      onProgress?.(0.4 + 0.5 * done, 'HQS'),
+    );
     ({ image, spread } = result);
     parameters = { ...parameters, ...result.parameters };
   }
@@ -130,22 +138,43 @@ async function hqsSamples(
     const n = noise(-1).data;
     const from = fill(shape, (i) => filtered.data[i]! + sigmas[0]! * n[i]!);
     let step: Step | undefined;
-    for await (step of hqs(prior, poissonProx(subsets), sigmas, from, { lambda, zeta, noise, signal })) onProgress((k + step.fraction) / samples);
+    for await (step of hqs(prior, poissonProx(subsets), sigmas, from, { lambda, zeta, noise, signal }))
+      onProgress((k + step.fraction) / samples);
     for (let i = 0; i < sum.length; i++) {
-      const value = osemImage.data[i] === 0 && subsets.every(({ sensitivity }) => sensitivity.data[i] === 0) ? 0 : step!.image.data[i]!;
+      const value =
+        osemImage.data[i] === 0 && subsets.every(({ sensitivity }) => sensitivity.data[i] === 0) ? 0 : step!.image.data[i]!;
       sum[i]! += value;
       squares[i]! += value * value;
     }
   }
   const image = fill(shape, (i) => sum[i]! / samples);
-  const parameters = { start, steps, lambda, zeta, samples, seed, startFwhm, suvPerUnit, model: model.card.name, modelSha256: model.card.sha256 };
+  const parameters = {
+    start,
+    steps,
+    lambda,
+    zeta,
+    samples,
+    seed,
+    startFwhm,
+    suvPerUnit,
+    model: model.card.name,
+    modelSha256: model.card.sha256,
+  };
   if (samples === 1) return { image, parameters };
   const deviation = (i: number): number => Math.sqrt(Math.max(0, squares[i]! - sum[i]! ** 2 / samples) / (samples - 1));
-  return { image, spread: array(shape, Float32Array.from(sum, (_, i) => deviation(i))), parameters };
+  return {
+    image,
+    spread: array(
+      shape,
+      Float32Array.from(sum, (_, i) => deviation(i)),
+    ),
+    parameters,
+  };
 }
 
 /** A denoiser of images in the world's axes, for images in the scanner's. */
 function inWorld(denoiser: Denoiser, position: PatientPosition): Denoiser {
-  const denoise: Denoiser['denoise'] = async (x, sigma, options) => flipped(await denoiser.denoise(flipped(x, position), sigma, options), position);
+  const denoise: Denoiser['denoise'] = async (x, sigma, options) =>
+    flipped(await denoiser.denoise(flipped(x, position), sigma, options), position);
   return { ...denoiser, denoise };
 }

@@ -16,12 +16,18 @@ import { version } from './version.js';
 
 const stems = { prompts: 'prompts', multiplicative: 'mult_factors', additive: 'additive_term' } as const;
 /** Every file that a scan folder may hold. */
-export const scanOutput: readonly string[] = [...Object.values(stems).flatMap((stem) => [`${stem}.hs`, `${stem}.s`]), 'mu.nii.gz', 'scan.json'];
+export const scanOutput: readonly string[] = [
+  ...Object.values(stems).flatMap((stem) => [`${stem}.hs`, `${stem}.s`]),
+  'mu.nii.gz',
+  'scan.json',
+];
 
 export interface ScanFolder {
   readonly scan: Scan;
   /** Unit of the image that the scan's calibration gives. */
   readonly unit: Unit;
+  /** What had to be assumed. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -33,7 +39,10 @@ export async function readScan(folder: string): Promise<ScanFolder> {
   const at = single ? dirname(folder) : folder;
   const prompts = single ? folder : join(folder, 'prompts.hs');
   if (!existsSync(prompts)) {
-    throw new FormatError('This is no scan folder: it has no prompts.hs', { file: folder, hint: 'Make one with coincide simulate or coincide histogram.' });
+    throw new FormatError('This is no scan folder: it has no prompts.hs', {
+      file: folder,
+      hint: 'Make one with coincide simulate or coincide histogram.',
+    });
   }
   const first = await readProjData(prompts);
   const optional = async (stem: string): Promise<Sinogram | undefined> => {
@@ -48,7 +57,7 @@ export async function readScan(folder: string): Promise<ScanFolder> {
     { prompts: first.sinogram, multiplicative, additive, position: first.exam.position ?? 'HFS' },
     { prompts, multiplicative: join(at, 'mult_factors.hs'), additive: join(at, 'additive_term.hs') },
   );
-  return { scan, unit: meta.unit ?? 'counts' };
+  return { scan, unit: meta.unit ?? 'counts', warnings: first.warnings };
 }
 
 async function readProjData(file: string): Promise<ReturnType<typeof readInterfileProjData>> {
@@ -60,7 +69,15 @@ async function readProjData(file: string): Promise<ReturnType<typeof readInterfi
 /** Writes a scan folder, whole or not at all. */
 export async function writeScan(
   folder: string,
-  { scan, mu, meta }: { readonly scan: Scan; readonly mu?: PetImage | undefined; readonly meta: Readonly<Record<string, unknown>> & { readonly unit: Unit } },
+  {
+    scan,
+    mu,
+    meta,
+  }: {
+    readonly scan: Scan;
+    readonly mu?: PetImage | undefined;
+    readonly meta: Readonly<Record<string, unknown>> & { readonly unit: Unit };
+  },
 ): Promise<void> {
   const files: Record<string, Uint8Array> = {};
   for (const [key, stem] of Object.entries(stems) as [keyof typeof stems, string][]) {

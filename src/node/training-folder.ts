@@ -32,7 +32,10 @@ export async function openTrainingFolder(folder: string, config: TrainingConfig)
   const note = join(folder, 'config.json');
   if (existsSync(note)) {
     if (JSON.stringify(await readJson(note)) !== JSON.stringify(config)) {
-      throw new FormatError('This folder holds a run of another configuration', { file: folder, hint: 'Give another --work folder, or remove this one.' });
+      throw new FormatError('This folder holds a run of another configuration', {
+        file: folder,
+        hint: 'Give another --work folder, or remove this one.',
+      });
     }
   } else await writeFiles({ [note]: json(config) });
   const state = join(folder, 'checkpoint.safetensors');

@@ -57,9 +57,10 @@ export function voxelise(parts: readonly Part[], grid: Grid, { warp = identity, 
   let below = cornerPlane(parts, grid, 0, warp);
   for (let z = 0; z < nz; z++) {
     const above = cornerPlane(parts, grid, z + 1, warp);
+    const inPlane = partsNear(parts, all, [below, above], [0], 0, (ny + 1) * (nx + 1) - 1);
     for (let y = 0; y < ny; y++) {
       const rows = [y * (nx + 1), (y + 1) * (nx + 1)];
-      const inRow = partsNear(parts, all, [below, above], rows, 0, nx);
+      const inRow = partsNear(parts, inPlane, [below, above], rows, 0, nx);
       for (let block = 0; block < nx; block += blockSize) {
         const end = Math.min(nx, block + blockSize);
         const candidates = partsNear(parts, inRow, [below, above], rows, block, end);
@@ -135,9 +136,9 @@ function cornerPlane(parts: readonly Part[], { shape: [, ny, nx], voxelSize, ori
       warp(at(0, z), at(1, y), at(2, x), plane.points, 3 * i);
     }
   }
-  const all = Array.from(parts.keys()).reverse();
+  const inPlane = partsNear(parts, Array.from(parts.keys()).reverse(), [plane], [0], 0, n - 1);
   for (let y = 0; y <= ny; y++) {
-    const inRow = partsNear(parts, all, [plane], [y * (nx + 1)], 0, nx);
+    const inRow = partsNear(parts, inPlane, [plane], [y * (nx + 1)], 0, nx);
     for (let block = 0; block <= nx; block += blockSize) {
       const end = Math.min(nx, block + blockSize - 1);
       const candidates = partsNear(parts, inRow, [plane], [y * (nx + 1)], block, end);

@@ -20,7 +20,12 @@ export interface Subject {
 }
 
 /** The batch of a step. */
-export function trainingBatch(subjects: readonly Subject[], config: TrainingConfig, featureCount: number, step: number): TrainBatch {
+export function trainingBatch(
+  subjects: readonly Subject[],
+  config: TrainingConfig,
+  featureCount: number,
+  step: number,
+): TrainBatch {
   const { batch, patch, seed } = config;
   const voxels = patch[0] * patch[1] * patch[2];
   const r = random(seed, step);

@@ -1,6 +1,7 @@
 /** @file  Training subjects by simulation: phantom → low-count scan → OSEM, all by this library, so that the noise is that of PET. */
-import { last } from '../core/iterate.js';
+
 import type { CallOptions } from '../core/iterate.js';
+import { last } from '../core/iterate.js';
 import { random } from '../core/random.js';
 import { fromWorld, toWorld } from '../geometry/frame.js';
 import { scannerByName } from '../geometry/scanners.js';
@@ -14,7 +15,13 @@ import type { Subject } from './batch.js';
 import type { CohortConfig } from './config.js';
 
 /** One subject of a cohort: its truth, and an OSEM image of each noise draw; SUV, axes of the world. */
-export async function simulateSubject(config: CohortConfig, seed: number, number: number, engine: ProjectorEngine, options: CallOptions = {}): Promise<Subject> {
+export async function simulateSubject(
+  config: CohortConfig,
+  seed: number,
+  number: number,
+  engine: ProjectorEngine,
+  options: CallOptions = {},
+): Promise<Subject> {
   const subjectSeed = seed * 1_000_000 + number;
   const { activity, mu } = phantom(config.kinds[number % config.kinds.length]!, { seed: subjectSeed });
   const { span, maxRingDifference, randomsFraction, scatterFraction, psf, subsets, iterations } = config;

@@ -80,7 +80,10 @@ const schema = z.strictObject({
   seed: z.int().nonnegative().default(1),
   cohort: z
     .strictObject({
-      kinds: z.array(z.enum(['thorax', 'brain', 'nema-iq', 'cylinder'])).min(1).default(['thorax']),
+      kinds: z
+        .array(z.enum(['thorax', 'brain', 'nema-iq', 'cylinder']))
+        .min(1)
+        .default(['thorax']),
       subjects: count.default(96),
       validation: count.default(4),
       draws: count.default(2),
@@ -123,7 +126,8 @@ const schema = z.strictObject({
  */
 export function parseTrainingConfig(data: unknown, file?: string): TrainingConfig {
   const parsed = schema.safeParse(data);
-  if (!parsed.success) throw new FormatError('This does not describe a training run', { file, hint: `\n${prettifyError(parsed.error)}` });
+  if (!parsed.success)
+    throw new FormatError('This does not describe a training run', { file, hint: `\n${prettifyError(parsed.error)}` });
   const { patch, cohort, network } = parsed.data;
   if (cohort.counts[0] > cohort.counts[1]) {
     throw new FormatError('Training run', { file, key: 'cohort.counts', expected: 'lowest, highest', found: cohort.counts });

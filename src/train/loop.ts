@@ -1,6 +1,7 @@
 /** @file  The training loop: batch → loss and gradient → AdamW, one step at a time; the caller owns progress, checkpoints and stopping. */
-import { turn } from '../core/iterate.js';
+
 import type { CallOptions } from '../core/iterate.js';
+import { turn } from '../core/iterate.js';
 import { initialParameters } from '../network/parameters.js';
 import type { TrainBatch, Trainer } from '../network/runner.js';
 import type { Architecture } from '../network/unet.js';

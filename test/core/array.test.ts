@@ -30,14 +30,26 @@ describe('array', () => {
   it('sums in double', () => {
     const big = fill([3], (i) => (i === 0 ? 2 ** 25 : 1));
     expect(total(big)).toBe(2 ** 25 + 2);
-    expect(dot(big, fill([3], () => 1))).toBe(2 ** 25 + 2);
+    expect(
+      dot(
+        big,
+        fill([3], () => 1),
+      ),
+    ).toBe(2 ** 25 + 2);
   });
 });
 
 describe('errors', () => {
   it('say file, key, expectation, finding and the likely slip, and keep the cause', () => {
     const cause = new Error('inner');
-    const error = new FormatError('Header', { file: 'a.hs', key: 'matrix size [1]', expected: 'a number', found: 'x', hint: 'A comma?', cause });
+    const error = new FormatError('Header', {
+      file: 'a.hs',
+      key: 'matrix size [1]',
+      expected: 'a number',
+      found: 'x',
+      hint: 'A comma?',
+      cause,
+    });
     expect(error.message).toBe('a.hs: Header (matrix size [1]): expected a number, found "x". A comma?');
     expect(error.name).toBe('FormatError');
     expect(error.cause).toBe(cause);

@@ -46,7 +46,7 @@ describe('ring pairs', () => {
     expect(found).toEqual(counts);
     expect(Math.min(...counts)).toBeGreaterThan(0);
     const total = counts.reduce((a, b) => a + b, 0);
-    const d = options.maxRingDifference ?? 63;
+    const { maxRingDifference: d = 63 } = options as { readonly maxRingDifference?: number };
     expect(total).toBe(expected ?? 64 + 2 * Array.from({ length: d }, (_, i) => 63 - i).reduce((a, b) => a + b, 0));
   });
 

@@ -2,7 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { array, fill } from '../../src/core/array.js';
 import { CoincideError, FormatError, ShapeError } from '../../src/core/errors.js';
-import { type PetImage, petImage, type Unit } from '../../src/core/image.js';
+import { centredGrid, type PetImage, petImage, type Unit } from '../../src/core/image.js';
 import { readNifti, writeNifti } from '../../src/io/nifti.js';
 
 type Width = 'Int16' | 'Int32' | 'Float32' | 'Float64' | 'BigInt64' | 'Uint8';
@@ -169,6 +169,12 @@ describe('orientation', () => {
   it('prefers the sform to the qform', () => {
     const qform = { quaternion: [0, 0, 0], offset: [1, 2, 3], pixdim: [1, 9, 9, 9] };
     expect(readNifti(makeNifti({ rows: orientations.LAS!, qform }), 'a').grid.voxelSize).toEqual([4, 3, 2]);
+    const lesser = makeNifti({
+      rows: orientations.LAS!,
+      qform,
+      patch: (v) => [v.setInt16(252, 4, true), v.setInt16(254, 1, true)],
+    });
+    expect(readNifti(lesser, 'a').grid.voxelSize).toEqual([4, 3, 2]);
   });
 
   it('reads a qform: half a turn about z (b, c, d) = (0, 0, 1), qfac −1', () => {
@@ -189,6 +195,24 @@ describe('orientation', () => {
       [0, 3, 0, 3],
     ];
     expect(worldOfImage(readNifti(makeNifti({ qform }), 'a'))).toEqual(worldOfFile([4, 3, 2], rows));
+  });
+
+  it.each([
+    [0.9, 0.1, 0.3],
+    [-0.2, 0.9, 0.1],
+    [0.3, 0.2, -0.9],
+    [0.2, -0.1, 0.3],
+  ])('writes the qform of any turn: quaternion %d %d %d', (...quaternion) => {
+    for (const qfac of [1, -1]) {
+      const qform = { quaternion, offset: [1, 2, 3], pixdim: [qfac, 2, 3, 4] };
+      const image = readNifti(makeNifti({ qform }), 'a');
+      const raw = new DataView(writeNifti(image).buffer);
+      const written = [256, 260, 264].map((offset) => raw.getFloat32(offset, true));
+      written.forEach((x, i) => {
+        expect(x).toBeCloseTo(quaternion[i]!, 5);
+      });
+      expect(raw.getFloat32(76, true)).toBe(qfac);
+    }
   });
 
   it('has nothing but spacings where the file says no more, and leaves it unsaid when writing', () => {
@@ -245,6 +269,21 @@ describe('values', () => {
       });
     }
   }
+
+  it.each([true, false])('float32 as it is, little-endian %j', (little) => {
+    expect([...readNifti(makeNifti({ little }), 'a').values.data]).toEqual(Array.from({ length: 24 }, (_, i) => i));
+  });
+  it('keeps large unsigned and small negative integers apart', () => {
+    const of = (type: [number, number, string], x: number) => readNifti(makeNifti({ type, value: () => x }), 'a').values.data[0];
+    expect(of([512, 16, 'setUint16'], 65535)).toBe(65535);
+    expect(of([4, 16, 'setInt16'], -1)).toBe(-1);
+    expect(of([2, 8, 'setUint8'], 255)).toBe(255);
+    expect(of([256, 8, 'setInt8'], -1)).toBe(-1);
+    expect(of([768, 32, 'setUint32'], 2 ** 31)).toBe(2 ** 31);
+    expect(of([8, 32, 'setInt32'], -1)).toBe(-1);
+    expect(of([1280, 64, 'setBigUint64'], 2 ** 63)).toBe(2 ** 63);
+    expect(of([1024, 64, 'setBigInt64'], -1)).toBe(-1);
+  });
 
   it.each([0, Number.NaN])('slope %d means none', (slope) => {
     expect(readNifti(makeNifti({ slope: [slope, 7] }), 'a').values.data[3]).toBe(3);
@@ -340,7 +379,11 @@ describe('hostile files', () => {
     ['all NaN', makeNifti({ value: () => Number.NaN }), /24 of 24/],
     ['beyond float32', makeNifti({ type: [64, 64, 'setFloat64'], value: () => 1e300 }), /24 of 24/],
     ['gzip cut', gzipSync(good).subarray(0, 60), /gzip/],
-    ['gzip length lies', Buffer.concat([gzipSync(good).subarray(0, -4), Buffer.from([255, 255, 255, 255])]), /gzip/],
+    [
+      'gzip length lies',
+      Buffer.concat([gzipSync(good).subarray(0, -4), Buffer.from([255, 255, 255, 255])]),
+      /more bytes than can be/,
+    ],
     ['gzip checksum', gzipSync(good).map((byte, i, z) => (i === z.length - 6 ? byte ^ 1 : byte)), /checksum/],
     ['two gzips in one', Buffer.concat([gzipSync(good.subarray(0, 300)), gzipSync(good.subarray(300))]), /gzip/],
   ])('%s', (_, bytes, message) => {
@@ -361,5 +404,19 @@ describe('hostile files', () => {
         }
       }
     }
+  });
+});
+
+describe('bytes from Node', () => {
+  it('may lie anywhere in a larger buffer', () => {
+    const image = petImage(
+      centredGrid([2, 3, 4], [2, 2, 2]),
+      fill([2, 3, 4], (i) => i),
+      'SUV',
+    );
+    const bytes = writeNifti(image);
+    const pool = Buffer.alloc(bytes.length + 100);
+    pool.set(bytes, 40);
+    expect([...readNifti(pool.subarray(40, 40 + bytes.length), 'a.nii').values.data]).toEqual([...image.values.data]);
   });
 });

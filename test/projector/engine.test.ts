@@ -330,7 +330,7 @@ describe('cpu engine against the definition', () => {
     const layout = sinogramLayout(scannerByName('small'), { span: 3 });
     const views = everyOther(layout.views);
     const rays = mixedLines(oddGrids[1]![1], 50000, 7);
-    const results = [];
+    const results: NdArray[][] = [];
     for (const engine of [one!, two!, four!]) {
       const sinogram = engine.sinogramProjector(layout, views, centredGrid([31, 47, 47], [4, 8, 8]));
       const list = engine.lineProjector(rays, oddGrids[1]![1]);

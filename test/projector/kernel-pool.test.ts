@@ -40,8 +40,12 @@ describe('kernel pool', () => {
 
   it('does not keep the process alive', async () => {
     const url = new URL('../../dist/node/kernel-pool.js', import.meta.url).href;
-    const program = `const { openCpuEngine } = await import(${JSON.stringify(url)}); await openCpuEngine({ threads: 2 }); console.log('open');`;
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { timeout: 10_000 });
-    expect(stdout).toBe('open\n');
+    const program = `import(${JSON.stringify(url)}).then(async ({ openKernelPool }) => {
+      const pool = await openKernelPool({ threads: 2 });
+      if (process.argv[1] === 'used') await pool.use(64, (space) => space.run([[['zero', space.base, 64]]]));
+      console.log('open');
+    })`;
+    const run = (argument: string) => promisify(execFile)(process.execPath, ['-e', program, argument], { timeout: 10_000 });
+    for (const argument of ['idle', 'used']) expect((await run(argument)).stdout).toBe('open\n');
   });
 });

@@ -122,8 +122,7 @@ describe('acquire', () => {
     expect(differing(again)).toBe(0);
     expect(differing(other)).toBeGreaterThan(100);
     const { data } = one.mean.values;
-    let chi = 0;
-    data.forEach((mean, i) => (chi += (one.scan.prompts.values.data[i]! - mean) ** 2 / mean));
+    const chi = data.reduce((sum, mean, i) => sum + (one.scan.prompts.values.data[i]! - mean) ** 2 / mean, 0);
     expect(Math.abs(chi - data.length)).toBeLessThan(5 * Math.sqrt(2 * data.length));
   });
 
@@ -154,6 +153,12 @@ describe('acquire', () => {
     expect(Math.min(...scatter)).toBeGreaterThan(0);
     const row = scatter.subarray(0, layout.tangential);
     expect(Math.max(...row) / Math.min(...row)).toBeLessThan(3);
+    // Planes add up one ring pair or two in turn, and so does their scatter.
+    const rings = ringPairCounts(layout);
+    const bins = layout.views * layout.tangential;
+    const plane = (p: number): number => scatter.subarray(p * bins, (p + 1) * bins).reduce((sum, v) => sum + v, 0) / rings[p]!;
+    expect(new Set(rings.slice(0, 7)).size).toBe(2);
+    for (let p = 1; p < 7; p++) expect(Math.abs(plane(p) / plane(p - 1) - 1)).toBeLessThan(0.25);
   });
 
   it('refuses what cannot be', async () => {
@@ -184,6 +189,6 @@ describe('smooth', () => {
     expect((Math.sqrt(variance) * 2.3548) / 40).toBeCloseTo(1, 1);
     const constant = new Float64Array(9).fill(3);
     smooth(constant, 30);
-    constant.forEach((v) => expect(v).toBeCloseTo(3, 12));
+    for (const v of constant) expect(v).toBeCloseTo(3, 12);
   });
 });

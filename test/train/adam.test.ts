@@ -40,7 +40,8 @@ describe('AdamW', () => {
   it('finds the minimum of a quadratic, and its average lags behind', () => {
     const state = adamState(Float32Array.of(5));
     const descend = (from: number, to: number): void => {
-      for (let k = from; k <= to; k++) adamStep(state, Float32Array.of(state.parameters[0]! - 2), k, { learningRate: 0.05, weightDecay: 0 });
+      for (let k = from; k <= to; k++)
+        adamStep(state, Float32Array.of(state.parameters[0]! - 2), k, { learningRate: 0.05, weightDecay: 0 });
     };
     descend(1, 40);
     expect(state.average[0]!).toBeGreaterThan(state.parameters[0]!);

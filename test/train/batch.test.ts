@@ -17,7 +17,6 @@ describe('trainingBatch', () => {
     v: batch.target.subarray(n * voxels, (n + 1) * voxels),
     present: batch.features[n * features + features - 1]!,
     skip: batch.skip[n]!,
-
   });
 
   it('is a function of seed and step alone', () => {
@@ -60,7 +59,12 @@ describe('trainingBatch', () => {
   });
 
   it('goes on beyond a volume that is smaller than the patch', () => {
-    const flat: Subject = { ...subject, shape: [3, 8, 8], truth: new Float32Array(192).fill(4), lowDose: [new Float32Array(192).fill(4)] };
+    const flat: Subject = {
+      ...subject,
+      shape: [3, 8, 8],
+      truth: new Float32Array(192).fill(4),
+      lowDose: [new Float32Array(192).fill(4)],
+    };
     const { target } = trainingBatch([flat], { ...config, meanShare: 1 }, features, 1);
     expect(target.every((v) => v === -2)).toBe(true);
   });
@@ -81,7 +85,9 @@ describe('parseTrainingConfig', () => {
     expect(parseTrainingConfig({ name: 'a' })).toMatchObject({ batch: 4, cohort: { scanner: 'small', counts: [2e5, 4e6] } });
   });
   it('lists every field that is wrong, unknown ones too', () => {
-    expect(() => parseTrainingConfig({ name: 'a', stepz: 3, batch: -1 }, 'train.json')).toThrow(/train\.json[\s\S]*stepz[\s\S]*batch|train\.json[\s\S]*batch[\s\S]*stepz/);
+    expect(() => parseTrainingConfig({ name: 'a', stepz: 3, batch: -1 }, 'train.json')).toThrow(
+      /train\.json[\s\S]*stepz[\s\S]*batch|train\.json[\s\S]*batch[\s\S]*stepz/,
+    );
     expect(() => parseTrainingConfig({ name: 'a', patch: [32, 30, 32] })).toThrow(/multiples of 8/);
     expect(() => parseTrainingConfig({ name: 'a', cohort: { counts: [5, 2] } })).toThrow(/counts/);
   });

@@ -62,20 +62,27 @@ function cerebrum(vary: Variation, seed: number): Organ[] {
   const depth = vary.between(18, 26, 22); // of the sulci, mm
   const low: Point = [brainCentre[0] - brainRadii[0], -brainRadii[1], -brainRadii[2]];
   const high: Point = [brainCentre[0] + brainRadii[0], brainRadii[1], brainRadii[2]];
-  const layer = (within: number): Solid => ({ low, high, inside: (z, y, x) => sulcalDistance(field, depth, z, y, x) < within });
+  // Both layers ask about the same point in turn; the field is dear, so that the last answer is kept.
+  let last: readonly [z: number, y: number, x: number, distance: number] = [Infinity, 0, 0, 0];
+  const distance = (z: number, y: number, x: number): number => {
+    if (z !== last[0] || y !== last[1] || x !== last[2]) last = [z, y, x, sulcalDistance(field, depth, z, y, x)];
+    return last[3];
+  };
   return [
     [ellipsoid(brainCentre, brainRadii), 'white matter'],
-    [layer(thickness), 'grey matter'],
-    [layer(0.7), 'CSF'],
-  ].map(([solid, tissue]) => [clipToBrain(solid as Solid), tissue as Tissue] as const);
+    [{ low, high, inside: (z, y, x) => distance(z, y, x) < thickness }, 'grey matter'],
+    [{ low, high, inside: (z, y, x) => distance(z, y, x) < 0.7 }, 'CSF'],
+  ];
 }
 
-/** Distance (mm, roughly) to the nearest place that fluid reaches: the surface, the fissure between the hemispheres, a sulcus. */
+/** Distance (mm, roughly) to the nearest place that fluid reaches: the surface, the fissure between the hemispheres, a sulcus;
+ *  infinite outside the brain. */
 function sulcalDistance(field: Field, deepest: number, z: number, y: number, x: number): number {
   const rz = (z - brainCentre[0]) / brainRadii[0];
   const ry = y / brainRadii[1];
   const rx = x / brainRadii[2];
   const rho = Math.sqrt(rz * rz + ry * ry + rx * rx);
+  if (rho > 1) return Infinity;
   const depth = (1 - rho) * 70;
   // The fissure ends at the corpus callosum, above the ventricles; front and back it goes all the way.
   const nearCallosum = Math.max(0, 1 - Math.sqrt(((z - 6) / 26) ** 2 + ((y - 2) / 46) ** 2));
@@ -85,11 +92,6 @@ function sulcalDistance(field: Field, deepest: number, z: number, y: number, x: 
   // |∇n| of the field is about 2π/30 per mm; sheets fade out below the deepest sulci.
   const sheet = Math.abs(field(z, y, x)) * 4.8 + Math.max(0, depth - deepest) * 1.2;
   return Math.min(outer, sheet);
-}
-
-function clipToBrain(solid: Solid): Solid {
-  const whole = ellipsoid(brainCentre, brainRadii);
-  return { ...solid, inside: (z, y, x) => whole.inside(z, y, x) && solid.inside(z, y, x) };
 }
 
 function deepNuclei(vary: Variation): Organ[] {

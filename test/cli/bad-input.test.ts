@@ -1,0 +1,126 @@
+/** Bad input ends with exit code 2, one message that names the file and the slip, and no output. */
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { coincide, scratch } from './run.js';
+
+const dir = scratch();
+const at = (...names: string[]): string => join(dir, ...names);
+
+beforeAll(async () => {
+  await coincide(['phantom', '--kind', 'cylinder', '--voxel', '12', '-o', 'p'], dir);
+  await coincide(['simulate', '--activity', 'p/activity.nii.gz', '--counts', '1e5', '--span', '15', '-o', 's'], dir);
+  expect(existsSync(at('s', 'prompts.hs'))).toBe(true);
+});
+
+const outputs = ['out', 'out.nii.gz', 'out.json', 'out.png', 'out.training'];
+beforeEach(() => {
+  for (const output of outputs) rmSync(at(output), { recursive: true, force: true });
+});
+
+/** A copy of the good scan, one file of it changed. */
+function spoiled(name: string, file: string, change: (bytes: Buffer) => Buffer): string {
+  cpSync(at('s'), at(name), { recursive: true });
+  writeFileSync(at(name, file), change(readFileSync(at('s', file))));
+  return name;
+}
+const header =
+  (change: (text: string) => string) =>
+  (bytes: Buffer): Buffer =>
+    Buffer.from(change(bytes.toString('latin1')), 'latin1');
+const filled =
+  (value: number) =>
+  (bytes: Buffer): Buffer => {
+    const floats = new Float32Array(bytes.length / 4).fill(value);
+    return Buffer.from(floats.buffer);
+  };
+
+const scans: [what: string, make: () => string, says: RegExp][] = [
+  ['an empty data file', () => spoiled('empty', 'prompts.s', () => Buffer.alloc(0)), /prompts\.s.*empty/],
+  ['a truncated data file', () => spoiled('short', 'prompts.s', (b) => b.subarray(0, b.length - 100)), /prompts/],
+  ['an empty header', () => spoiled('headless', 'prompts.hs', () => Buffer.alloc(0)), /prompts\.hs.*empty/],
+  ['a header that is something else', () => spoiled('other', 'prompts.hs', () => Buffer.from('GIF89a')), /prompts\.hs/],
+  [
+    'the wrong byte order',
+    () =>
+      spoiled(
+        'endian',
+        'prompts.hs',
+        header((t) => t.replace('LITTLEENDIAN', 'BIGENDIAN')),
+      ),
+    /byte order/i,
+  ],
+  ['data full of NaN', () => spoiled('nan', 'prompts.s', filled(Number.NaN)), /prompts.*(NaN|finite)/],
+  ['negative prompts', () => spoiled('negative', 'prompts.s', filled(-1)), /prompts.*≥ 0/],
+  ['no counts at all', () => spoiled('zero', 'prompts.s', filled(0)), /no counts/],
+  [
+    'multiplicative factors of another shape',
+    () =>
+      spoiled(
+        'mismatch',
+        'mult_factors.hs',
+        header((t) => t.replace(/(matrix size \[1\]\s*:=\s*)\d+/, '$174')),
+      ),
+    /mult_factors/,
+  ],
+  [
+    'a header that lies about its ring differences',
+    () =>
+      spoiled(
+        'lie',
+        'prompts.hs',
+        header((t) => t.replace(/(maximum ring difference per segment\s*:=\s*\{\s*)/, '$19, ')),
+      ),
+    /prompts\.hs/,
+  ],
+  ['a folder that is no scan', () => '.', /no scan folder/],
+];
+
+describe('recon refuses', () => {
+  it.each(scans)('%s', async (_what, make, says) => {
+    const { code, stdout, stderr } = await coincide(['recon', make(), '-o', 'out.nii.gz', '--quiet'], dir);
+    expect(stderr).toMatch(says);
+    expect(stderr.trim().split('\n').length).toBeLessThanOrEqual(2);
+    expect(stderr).not.toMatch(/\bat .*\.js:\d+/);
+    expect([code, stdout]).toEqual([2, '']);
+    for (const output of outputs) expect(existsSync(at(output)), output).toBe(false);
+  });
+});
+
+const calls: [what: string, args: string[], says: RegExp][] = [
+  ['an image that is not there', ['denoise', 'nowhere.nii.gz', '-o', 'out.nii.gz'], /nowhere\.nii\.gz.*no such file/i],
+  ['a text file as an image', ['denoise', 'text.nii', '-o', 'out.nii.gz'], /text\.nii/],
+  ['an image whose unit is not SUV', ['denoise', 'counts.nii.gz', '-o', 'out.nii.gz', '--unit', 'counts'], /SUV/],
+  ['an output that is not NIfTI', ['recon', 's', '-o', 'out.png'], /\.nii/],
+  ['too many subsets', ['recon', 's', '--subsets', '1000', '-o', 'out.nii.gz'], /subsets.*1000/],
+  [
+    'a scanner nobody knows',
+    ['simulate', '--activity', 'p/activity.nii.gz', '--scanner', 'magic', '--counts', '1e5', '-o', 'out'],
+    /magic[\s\S]*Known/,
+  ],
+  ['a list-mode header that is none', ['histogram', 'text.nii', '-o', 'out'], /text\.nii/],
+  ['a reference of another shape', ['evaluate', 'p/activity.nii.gz', '--reference', 'small.nii.gz'], /expected shape/],
+  ['a configuration with a slip', ['train', 'train.json', '-o', 'out'], /stepz/],
+  ['a number that is none', ['simulate', '--activity', 'p/activity.nii.gz', '--counts', 'many', '-o', 'out'], /number.*many/],
+  ['a verb that is not there', ['reconstruct', 's'], /unknown command/],
+  ['a missing option', ['recon', 's'], /--output/],
+  ['an engine that is not there', ['recon', 's', '--device', 'gpu', '-o', 'out.nii.gz'], /GPU/],
+  ['a folder that holds other files', ['phantom', '--kind', 'cylinder', '-o', '.'], /other files/],
+];
+
+describe('the command line refuses', () => {
+  beforeAll(async () => {
+    writeFileSync(at('text.nii'), 'this is no image, and it is long enough to be mistaken for a header'.repeat(12));
+    writeFileSync(at('train.json'), '{ "name": "x", "stepz": 3 }');
+    cpSync(at('p', 'activity.nii.gz'), at('counts.nii.gz'));
+    await coincide(['phantom', '--kind', 'cylinder', '--voxel', '30', '-o', 'q'], dir);
+    cpSync(at('q', 'activity.nii.gz'), at('small.nii.gz'));
+  });
+  it.each(calls)('%s', async (_what, args, says) => {
+    const { code, stderr } = await coincide([...args, '--quiet'], dir);
+    expect(stderr).toMatch(says);
+    expect(stderr).not.toMatch(/\bat .*\.js:\d+/);
+    expect(code).toBe(2);
+    for (const output of outputs) expect(existsSync(at(output)), output).toBe(false);
+  });
+});
