@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { array, fill, type NdArray, type Shape3 } from '../../src/core/array.js';
+import { OptionError } from '../../src/core/errors.js';
+import { centredGrid, type PetImage, petImage, type Unit } from '../../src/core/image.js';
+import { bodyMean, denoiseVolume } from '../../src/denoise/denoise-volume.js';
+import { type OpenModel, openModel } from '../../src/denoise/open-model.js';
+import type { ModelCard } from '../../src/network/model-card.js';
+import type { Evaluator } from '../../src/network/runner.js';
+
+const patch: Shape3 = [8, 8, 8];
+const card = {
+  ...{
+    name: 'toy',
+    version: '1.0.0',
+    licence: 'MIT',
+    parameterisation: 'v',
+    schedule: 'cosine',
+    condition: 'low-count OSEM image',
+  },
+  architecture: { kind: 'unet3d', inputChannels: 2, fold: 2, channels: [8], embedding: 8, features: 5, groups: 2 },
+  ...{ intensity: { unit: 'SUV', scale: 0.5, bodyMean: 2 }, voxelSize: [4, 4, 4], patch, overlap: 2, training: {}, sha256: '' },
+} as const satisfies ModelCard;
+
+/** A network whose clean estimate is `clean(x_t/α, c)`, voxel by voxel, network units: v = (α x_t − x̂₀)/σ. */
+function toy(clean: (x: number, c: number) => number): OpenModel {
+  const evaluator: Evaluator = {
+    async evaluate(x, features, [skip]) {
+      const voxels = 512;
+      const present = features[4] === 1;
+      // Without a condition the noise level is not in `skip`; the toy is only asked at full presence or for the prior's shape.
+      const sigma = present ? skip! : 0.5;
+      const alpha = Math.sqrt(Math.max(0, 1 - sigma * sigma));
+      const v = new Float32Array(voxels);
+      for (let i = 0; i < voxels; i++) {
+        const xt = x.data[i]!;
+        v[i] = (alpha * xt - clean(alpha > 1e-6 ? xt / alpha : 0, x.data[voxels + i]!)) / sigma;
+      }
+      return array([1, 1, ...patch], v);
+    },
+    dispose: async () => {},
+  };
+  return openModel(card, evaluator);
+}
+
+const image = (shape: Shape3, unit: Unit = 'SUV', gain = 1): PetImage =>
+  petImage(
+    centredGrid(shape, [4, 4, 4]),
+    fill(shape, (i) => gain * (1 + Math.sin(i / 3) ** 2)),
+    unit,
+    { kept: 'yes' },
+  );
+const same = (a: NdArray, b: NdArray, digits = 4): void => {
+  expect(a.shape).toEqual(b.shape);
+  for (let i = 0; i < a.data.length; i++) expect(a.data[i]).toBeCloseTo(b.data[i]!, digits);
+};
+
+describe('denoiseVolume', () => {
+  const identity = toy((_, c) => c);
+
+  it.each([[[8, 8, 8]], [[1, 5, 19]], [[13, 9, 22]]] as [Shape3][])(
+    'gives back what the network gives back, in any shape %j',
+    async (shape) => {
+      const noisy = image(shape);
+      const { image: out, warnings } = await denoiseVolume(noisy, identity);
+      same(out.values, noisy.values);
+      expect(out.meta).toEqual({ kept: 'yes' });
+      expect([...out.affine]).toEqual([...noisy.affine]);
+      expect(warnings).toEqual([]);
+    },
+  );
+
+  it('samples end at the network’s own estimate, whatever the noise, and then the spread is 0', async () => {
+    const noisy = image([5, 9, 11]);
+    const { image: out, spread } = await denoiseVolume(noisy, identity, { mode: 'samples', samples: 3, steps: 2 });
+    same(out.values, noisy.values);
+    expect(Math.max(...spread!.values.data)).toBeLessThan(1e-3);
+  });
+
+  it('samples differ where the network leaves noise, repeat for a seed, and their spread is in the unit of the image', async () => {
+    const half = toy((x, c) => (x + c) / 2);
+    const noisy = image([6, 10, 12]);
+    const draw = (seed: number, unit = noisy) => denoiseVolume(unit, half, { mode: 'samples', samples: 4, steps: 1, seed });
+    const [a, again, b] = [await draw(1), await draw(1), await draw(2)];
+    expect([...a.image.values.data]).toEqual([...again.image.values.data]);
+    expect([...a.image.values.data]).not.toEqual([...b.image.values.data]);
+    // σ₁ = tan(0.15 π) network units; the toy keeps half of the noise; 1 network unit is 2 SUV.
+    const mean = a.spread!.values.data.reduce((sum, value) => sum + value, 0) / a.spread!.values.data.length;
+    expect(mean / (Math.tan(0.15 * Math.PI) * 0.5 * 2 * 0.92)).toBeGreaterThan(0.85);
+    expect(mean / (Math.tan(0.15 * Math.PI) * 0.5 * 2 * 0.92)).toBeLessThan(1.15);
+  });
+
+  it('does not depend on the unit when the mean over the body is matched', async () => {
+    const shrink = toy((_, c) => Math.tanh(c));
+    const suv = image([6, 8, 9]);
+    const scale = card.intensity.bodyMean / bodyMean(suv.values);
+    const counts = image([6, 8, 9], 'counts', 1000);
+    const out = await denoiseVolume(counts, shrink, { intensity: 'body-mean' });
+    expect(out.suvPerUnit * 1000).toBeCloseTo(scale, 4);
+    const direct = await denoiseVolume(image([6, 8, 9], 'SUV', scale), shrink);
+    for (let i = 0; i < 432; i++) expect((out.image.values.data[i]! / 1000) * scale).toBeCloseTo(direct.image.values.data[i]!, 3);
+    expect(out.image.unit).toBe('counts');
+  });
+
+  it('refuses a unit that is not SUV, and says how to go on', async () => {
+    await expect(denoiseVolume(image([4, 4, 4], 'Bq/mL'), identity)).rejects.toThrow(OptionError);
+    await expect(denoiseVolume(image([4, 4, 4], 'Bq/mL'), identity)).rejects.toThrow(/SUV.*Bq\/mL.*body-mean/);
+  });
+
+  it('warns of voxels and intensities that the model does not know', async () => {
+    const odd = petImage(
+      centredGrid([4, 4, 4], [2, 1, 1]),
+      fill([4, 4, 4], () => 300),
+      'SUV',
+    );
+    const { warnings } = await denoiseVolume(odd, identity);
+    expect(warnings.join(' ')).toMatch(/2 × 1 × 1 mm.*4 × 4 × 4 mm/);
+    expect(warnings.join(' ')).toMatch(/is the image in SUV/);
+  });
+
+  it('never gives negative activity, and never clips a hot lesion', async () => {
+    const signed = petImage(centredGrid([4, 4, 4], [4, 4, 4]), fill([4, 4, 4], Math.sin), 'SUV');
+    const { image: out } = await denoiseVolume(signed, identity);
+    expect(Math.min(...out.values.data)).toBe(0);
+    const hot = await denoiseVolume(image([4, 4, 4], 'SUV', 60), identity);
+    expect(Math.max(...hot.image.values.data)).toBeGreaterThan(100);
+  });
+
+  it('stops with the reason given', async () => {
+    const reason = new Error('enough');
+    const options = { mode: 'samples', samples: 1000, signal: AbortSignal.abort(reason) } as const;
+    await expect(denoiseVolume(image([8, 8, 8]), identity, options)).rejects.toBe(reason);
+  });
+});
