@@ -39,6 +39,7 @@ console.log('voxels [z, y, x]:', subject.activity.grid.shape, 'of', subject.acti
 
 // %%
 const layout = sinogramLayout(scannerByName('small'), { span: 3, maxRingDifference: 7 });
+const acquisition = { ...subject, layout, counts: 8e5, psf: 5, seed: 7 };
 console.log(layout.segments.length, 'segments,', layout.views, 'views,', layout.tangential, 'tangential positions');
 
 // %% [markdown]
@@ -47,7 +48,7 @@ console.log(layout.segments.length, 'segments,', layout.views, 'views,', layout.
 
 // %%
 const engine = await openEngine({ device: 'cpu' });
-const { scan, expected } = await acquire({ ...subject, layout, engine, counts: 8e5, psf: 5, seed: 7 });
+const { scan, expected } = await acquire({ ...acquisition, engine });
 console.log('expected trues, randoms, scatter:', expected.trues, expected.randoms, expected.scatter);
 
 // %% [markdown]
@@ -83,9 +84,10 @@ console.log('OSEM + denoiser:', imageError(denoised.image.values, subject.activi
 // %% [markdown]
 // ## 6. The same network as a prior
 // HQS alternates network and data down a ladder of noise levels; the data are never left out of sight.
+// (Written `model: model`, because tslab does not know the short form for a variable of another cell.)
 
 // %%
-const result = await reconstruct(scan, grid, engine, { method: 'hqs', model, unit: 'SUV', samples: 2, seed: 7 });
+const result = await reconstruct(scan, grid, engine, { method: 'hqs', model: model, unit: 'SUV', samples: 2, seed: 7 });
 console.log('HQS:', imageError(result.image.values, subject.activity.values).psnr.toFixed(2), 'dB');
 console.log('deviance per bin', result.deviancePerBin.toFixed(3), 'expected', result.expectedDeviancePerBin.toFixed(3));
 //| display.png(png(picture(result.image.values, 'coronal', 8)));

@@ -12,6 +12,7 @@ import { ssim } from '../metrics/ssim.js';
 import { openEngine } from '../node/devices.js';
 import { type FileSet, json, mayReplace, writeFolder } from '../node/files.js';
 import { loadModel } from '../node/model-folder.js';
+import { type GreyPicture, picture, png, sideBySide, stacked } from '../node/png.js';
 import { reconstruct } from '../node/reconstruct.js';
 import { version } from '../node/version.js';
 import { gaussianPsf } from '../projector/psf.js';
@@ -115,6 +116,7 @@ export function demo(program: Command): void {
       const files: Record<string, Uint8Array> = {
         'report.html': Buffer.from(page),
         'report.json': json({ measured, ...provenance }),
+        'overview.png': overview(rows, hottest(truth)),
       };
       for (const [name, image] of Object.entries(volumes)) files[`${name}.nii.gz`] = writeNifti(image, { gzip: true });
       await writeFolder(options.output, files satisfies FileSet);
@@ -203,6 +205,16 @@ function pageOf(
     },
     provenance,
   });
+}
+
+/** Transaxial and coronal slices of all images, side by side: the picture of the README. */
+function overview(rows: readonly ReportImage[], [z, y]: readonly [number, number, number]): Uint8Array {
+  const row = (view: 'transaxial' | 'coronal', index: number): GreyPicture =>
+    sideBySide(
+      rows.map(({ image }) => picture(image.values, view, 8, index)),
+      2,
+    );
+  return png(stacked([row('transaxial', z), row('coronal', y)]));
 }
 
 /** Voxel [z, y, x] of the largest activity among the lesions, or anywhere. */

@@ -62,3 +62,33 @@ export function picture(volume: Volume, view: View, window: number, index?: numb
   }
   return { width, height, pixels };
 }
+
+/** Pictures in one row on white, each magnified `zoom` times, `gap` pixels apart. */
+export function sideBySide(pictures: readonly GreyPicture[], zoom = 1, gap = 4): GreyPicture {
+  const height = zoom * Math.max(...pictures.map((one) => one.height));
+  const width = pictures.reduce((sum, one) => sum + zoom * one.width + gap, -gap);
+  const pixels = new Uint8Array(width * height).fill(255);
+  let left = 0;
+  for (const one of pictures) {
+    for (let y = 0; y < zoom * one.height; y++) {
+      for (let x = 0; x < zoom * one.width; x++) {
+        pixels[y * width + left + x] = one.pixels[Math.floor(y / zoom) * one.width + Math.floor(x / zoom)]!;
+      }
+    }
+    left += zoom * one.width + gap;
+  }
+  return { width, height, pixels };
+}
+
+/** Pictures of one width below one another, `gap` pixels apart. */
+export function stacked(rows: readonly GreyPicture[], gap = 4): GreyPicture {
+  const { width } = rows[0]!;
+  const height = rows.reduce((sum, row) => sum + row.height + gap, -gap);
+  const pixels = new Uint8Array(width * height).fill(255);
+  let top = 0;
+  for (const row of rows) {
+    pixels.set(row.pixels, top * width);
+    top += row.height + gap;
+  }
+  return { width, height, pixels };
+}
