@@ -121,7 +121,11 @@ const root = resolve(import.meta.dirname, '..');
 const run = (...args: string[]): string => execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }).trim();
 
 it('loads by import and by require, under both names', () => {
-  const print = "console.log(typeof a.osem, typeof b.reconstruct)";
-  expect(run('--input-type=module', '-e', `import * as a from 'coincide'; import * as b from 'coincide/node'; ${print}`)).toBe('function function');
-  expect(run('--no-warnings', '-e', `const a = require('coincide'), b = require('coincide/node'); ${print}`)).toBe('function function');
+  const print = 'console.log(typeof a.osem, typeof b.reconstruct)';
+  expect(run('--input-type=module', '-e', `import * as a from 'coincide'; import * as b from 'coincide/node'; ${print}`)).toBe(
+    'function function',
+  );
+  expect(run('--no-warnings', '-e', `const a = require('coincide'), b = require('coincide/node'); ${print}`)).toBe(
+    'function function',
+  );
 });

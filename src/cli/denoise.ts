@@ -5,7 +5,7 @@ import { denoiseVolume } from '../denoise/denoise-volume.js';
 import { imageStem, readImage, writeImage } from '../node/images.js';
 import { loadModel } from '../node/model-folder.js';
 import { duration } from './progress.js';
-import { fraction, type Result, type Run, verb, whole } from './verb.js';
+import { fraction, type Result, type Run, share, verb, whole } from './verb.js';
 
 interface Options {
   readonly mode: 'mean' | 'samples';
@@ -32,7 +32,7 @@ export function denoise(program: Command): void {
     .option('--samples <n>', 'samples drawn (mode samples)', whole, 4)
     .option('--steps <n>', 'network evaluations per sample', whole, 2)
     .option('--start <t>', 'time at which sampling starts, in (0, 1)', fraction, 0.3)
-    .option('--eta <x>', 'stochasticity of DDIM', Number, 0)
+    .option('--eta <x>', 'stochasticity of DDIM, in [0, 1]', share, 0)
     .addOption(new Option('--unit <name>', 'unit of the image, where the file does not say').choices(['SUV', 'Bq/mL', 'counts']))
     .addOption(new Option('--intensity <how>', 'how the unit becomes SUV').choices(['SUV', 'body-mean']).default('SUV'))
     .option('--model <dir>', 'model folder (default: the shipped model)')

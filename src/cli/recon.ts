@@ -7,7 +7,7 @@ import { loadModel } from '../node/model-folder.js';
 import { type ReconstructOptions, reconstruct } from '../node/reconstruct.js';
 import { readScan } from '../node/scan-folder.js';
 import { duration } from './progress.js';
-import { fraction, positive, type Result, type Run, verb, whole } from './verb.js';
+import { fraction, positive, type Result, type Run, share, verb, whole } from './verb.js';
 
 interface Options
   extends Pick<
@@ -41,7 +41,7 @@ export function recon(program: Command): void {
     .option('--steps <n>', 'hqs: noise levels (default 12)', whole)
     .option('--start <t>', 'hqs: time at which it starts, in (0, 1) (default 0.3)', fraction)
     .option('--lambda <x>', 'hqs: weight of the prior (default 0.3)', positive)
-    .option('--zeta <x>', 'hqs: share of fresh noise (default 0.3)', fraction)
+    .option('--zeta <x>', 'hqs: share of fresh noise, in [0, 1] (default 0.3)', share)
     .option('--start-fwhm <mm>', 'hqs: filter of the image it starts from (default 1.5 voxels)', positive)
     .option('--spread <file>', 'hqs: write the standard deviation over the samples')
     .requiredOption('-o, --output <file>', 'image to write, .nii.gz or .nii; a sidecar .json goes beside it');

@@ -7,7 +7,7 @@ import { readImage } from '../node/images.js';
 import { scanOutput, writeScan } from '../node/scan-folder.js';
 import { readScanner } from '../node/scanner-file.js';
 import { acquire } from '../simulate/acquisition.js';
-import { fraction, positive, type Result, type Run, verb, whole } from './verb.js';
+import { fraction, notNegative, positive, type Result, type Run, verb, whole } from './verb.js';
 
 interface Options {
   readonly activity: string;
@@ -38,7 +38,7 @@ export function simulate(program: Command): void {
     .option('--span <n>', 'axial compression', whole, 3)
     .option('--max-ring-difference <n>', 'largest ring difference (default: 7 for "small", else all)', whole)
     .option('--view-mash <n>', 'views added into one', whole, 1)
-    .option('--psf <mm>', 'resolution of the scanner, mm FWHM', Number, 5)
+    .option('--psf <mm>', 'resolution of the scanner, mm FWHM', notNegative, 5)
     .requiredOption('-o, --output <dir>', 'scan folder to write');
   verb(command, async (run: Run, options: Options): Promise<Result> => {
     await mayReplace(options.output, scanOutput);

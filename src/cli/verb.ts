@@ -48,6 +48,16 @@ export const fraction = (text: string): number => {
   if (!(value >= 0 && value < 1)) throw new InvalidArgumentError(`expected a fraction in [0, 1), found "${text}".`);
   return value;
 };
+export const notNegative = (text: string): number => {
+  const value = number(text);
+  if (!(value >= 0)) throw new InvalidArgumentError(`expected a number ≥ 0, found "${text}".`);
+  return value;
+};
+export const share = (text: string): number => {
+  const value = number(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError(`expected a share in [0, 1], found "${text}".`);
+  return value;
+};
 /** 'a,b' → [a, b]. */
 export const numbers = (text: string): number[] => text.split(',').map(number);
 

@@ -79,6 +79,10 @@ export async function reconstruct(
   const subsetCount = method === 'mlem' ? 1 : (options.subsets ?? 8);
   if (method === 'hqs' && !options.model)
     throw new OptionError('HQS needs a prior', { key: 'model', expected: 'a model', found: 'none' });
+  const { samples = 4 } = options;
+  if (!(Number.isInteger(samples) && samples > 0)) {
+    throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
+  }
   const subsets = await systemModel(scan, engine, grid, {
     subsets: subsetCount,
     psf,
