@@ -61,13 +61,14 @@ export function recon(program: Command): void {
         ...{ unit, model, seed: run.options.seed, signal: run.signal, onProgress: stage },
       });
       const { image, spread, ...numbers } = result;
+      for (const warning of numbers.warnings) run.say(`warning: ${warning}`);
       const report = {
         output,
         scan: folder,
-        warnings,
         shape: [...grid.shape].reverse(),
         unit,
         ...numbers,
+        warnings: [...warnings, ...numbers.warnings],
         seconds: (performance.now() - started) / 1000,
       };
       await writeImage(output, image, report);

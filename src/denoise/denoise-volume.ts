@@ -3,7 +3,7 @@
  *    samples  from the mean m: x = m + σ₁ n, DDIM given the image down to 0; the mean of K samples, and their standard deviation as spread */
 import { array, fill, type Shape3, type Volume } from '../core/array.js';
 import { OptionError, ShapeError } from '../core/errors.js';
-import type { PetImage } from '../core/image.js';
+import type { Grid, PetImage } from '../core/image.js';
 import { type CallOptions, last } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
 import { ddim } from '../prior/ddim.js';
@@ -51,7 +51,7 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   }
   if (image.values.shape.length !== 3) throw new ShapeError('Image', { expected: 'three axes', found: [...image.values.shape] });
   const unit = suvPerUnit(image, model, options.intensity ?? 'SUV');
-  const warnings = unlikeTraining(image, model);
+  const warnings = [...unlikeVoxels(image.grid, model), ...unlikeIntensity(image, model)];
   const mean = await model.mean(image.values, unit, { signal });
   const as = (values: Volume): PetImage => ({ ...image, values });
   if (mode === 'mean') {
@@ -107,20 +107,17 @@ export function bodyMean(values: Volume): number {
   return body.reduce((sum, value) => sum + value, 0) / body.length;
 }
 
-function unlikeTraining({ grid, values, unit }: PetImage, { card }: OpenModel): string[] {
-  const warnings: string[] = [];
-  const far = grid.voxelSize.some((d, axis) => Math.abs(Math.log(d / card.voxelSize[axis]!)) > Math.log(1.5));
+/** What the model does not know about images on this grid, in words. */
+export function unlikeVoxels({ voxelSize }: Grid, { card }: OpenModel): string[] {
+  const far = voxelSize.some((d, axis) => Math.abs(Math.log(d / card.voxelSize[axis]!)) > Math.log(1.5));
   const mm = (size: readonly number[]): string => `${size.map((d) => Number(d.toFixed(3))).join(' × ')} mm`;
-  if (far)
-    warnings.push(
-      `Voxels are ${mm(grid.voxelSize)}; ${card.name} was trained on ${mm(card.voxelSize)} and knows little about others.`,
-    );
-  if (unit === 'SUV') {
-    const ratio = bodyMean(values) / card.intensity.bodyMean;
-    if (ratio > 5 || ratio < 0.2)
-      warnings.push(`The mean over the body is ${ratio.toPrecision(2)} times that of the training data: is the image in SUV?`);
-  }
-  return warnings;
+  return far ? [`Voxels are ${mm(voxelSize)} [z, y, x]; ${card.name} was trained on ${mm(card.voxelSize)} and knows little about others.`] : [];
+}
+
+function unlikeIntensity({ values, unit }: PetImage, { card }: OpenModel): string[] {
+  const ratio = unit === 'SUV' ? bodyMean(values) / card.intensity.bodyMean : 1;
+  if (ratio >= 0.2 && ratio <= 5) return [];
+  return [`The mean over the body is ${ratio.toPrecision(2)} times that of the training data: is the image in SUV?`];
 }
 
 function nonNegative(x: Volume): Volume {

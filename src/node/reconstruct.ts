@@ -7,7 +7,7 @@ import type { Grid, PetImage, Unit } from '../core/image.js';
 import type { Denoiser, PoissonSubset } from '../core/interfaces.js';
 import type { CallOptions, Step } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
-import { bodyMean } from '../denoise/denoise-volume.js';
+import { bodyMean, unlikeVoxels } from '../denoise/denoise-volume.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { flipped, type PatientPosition, toWorld } from '../geometry/frame.js';
 import type { Scan } from '../geometry/scan.js';
@@ -60,6 +60,8 @@ export interface Reconstruction {
   /** Σ y and Σ ȳ. */
   readonly prompts: number;
   readonly explained: number;
+  /** What the model does not know about this image, in words. */
+  readonly warnings: readonly string[];
   /** What was used, for the sidecar. */
   readonly parameters: Readonly<Record<string, unknown>>;
 }
@@ -114,6 +116,7 @@ export async function reconstruct(
     expectedDeviancePerBin: expected.deviance / expected.bins,
     prompts: fit.prompts,
     explained: fit.expected,
+    warnings: method === 'hqs' ? unlikeVoxels(grid, options.model!) : [],
     parameters,
   };
 }
