@@ -1,5 +1,6 @@
 /** @file  coincide denoise: a volume to a cleaner volume. */
 import { type Command, Option } from 'commander';
+import { OptionError } from '../core/errors.js';
 import type { Unit } from '../core/image.js';
 import { denoiseVolume } from '../denoise/denoise-volume.js';
 import { imageStem, readImage, writeImage } from '../node/images.js';
@@ -42,6 +43,15 @@ export function denoise(program: Command): void {
     const started = performance.now();
     const { unit, model: folder, spread: spreadFile, output, ...how } = options;
     imageStem(output);
+    if (spreadFile !== undefined) {
+      imageStem(spreadFile);
+      if (how.mode === 'mean' || how.samples === 1) {
+        throw new OptionError('There is no spread without samples', {
+          key: '--spread',
+          expected: '--mode samples with two or more samples',
+        });
+      }
+    }
     const image = await readImage(file, unit);
     const model = await loadModel(folder, run.options);
     const stage = run.stage('denoise');

@@ -1,5 +1,6 @@
 /** @file  coincide recon: a scan folder to an image. */
 import { type Command, Option } from 'commander';
+import { OptionError } from '../core/errors.js';
 import { defaultGrid } from '../geometry/grid.js';
 import { openEngine } from '../node/devices.js';
 import { imageStem, writeImage } from '../node/images.js';
@@ -50,6 +51,15 @@ export function recon(program: Command): void {
     const { scan, unit, warnings } = await readScan(folder);
     for (const warning of warnings) run.say(`warning: ${warning}`);
     imageStem(options.output);
+    if (options.spread !== undefined) {
+      imageStem(options.spread);
+      if (options.method !== 'hqs' || options.samples === 1) {
+        throw new OptionError('There is no spread without samples', {
+          key: '--spread',
+          expected: '--method hqs with two or more samples',
+        });
+      }
+    }
     const { method, voxel, size, output } = options;
     const engine = await openEngine(run.options);
     const model = method === 'hqs' ? await loadModel(options.model, run.options) : undefined;

@@ -117,6 +117,11 @@ async function perform(options: CommonOptions, action: (run: Run) => Promise<Res
       process.stderr.write(`coincide: ${error.message}\n`);
       return 2;
     }
+    // The file system's refusals (no space, no permission) need no stack.
+    if (error instanceof Error && 'syscall' in error) {
+      process.stderr.write(`coincide: ${error.message}\n`);
+      return 1;
+    }
     process.stderr.write(`coincide: internal error: ${(error as Error).stack ?? String(error)}\n`);
     return 1;
   } finally {

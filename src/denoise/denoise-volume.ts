@@ -111,7 +111,9 @@ export function bodyMean(values: Volume): number {
 export function unlikeVoxels({ voxelSize }: Grid, { card }: OpenModel): string[] {
   const far = voxelSize.some((d, axis) => Math.abs(Math.log(d / card.voxelSize[axis]!)) > Math.log(1.5));
   const mm = (size: readonly number[]): string => `${size.map((d) => Number(d.toFixed(3))).join(' × ')} mm`;
-  return far ? [`Voxels are ${mm(voxelSize)} [z, y, x]; ${card.name} was trained on ${mm(card.voxelSize)} and knows little about others.`] : [];
+  return far
+    ? [`Voxels are ${mm(voxelSize)} [z, y, x]; ${card.name} was trained on ${mm(card.voxelSize)} and knows little about others.`]
+    : [];
 }
 
 function unlikeIntensity({ values, unit }: PetImage, { card }: OpenModel): string[] {

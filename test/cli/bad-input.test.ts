@@ -91,6 +91,7 @@ const calls: [what: string, args: string[], says: RegExp][] = [
   ['an image that is not there', ['denoise', 'nowhere.nii.gz', '-o', 'out.nii.gz'], /nowhere\.nii\.gz.*no such file/i],
   ['a text file as an image', ['denoise', 'text.nii', '-o', 'out.nii.gz'], /text\.nii/],
   ['an image whose unit is not SUV', ['denoise', 'counts.nii.gz', '-o', 'out.nii.gz', '--unit', 'counts'], /SUV/],
+  ['a spread of the mean mode', ['denoise', 'p/activity.nii.gz', '--spread', 'spread.nii.gz', '-o', 'out.nii.gz'], /samples/],
   ['an output that is not NIfTI', ['recon', 's', '-o', 'out.png'], /\.nii/],
   ['too many subsets', ['recon', 's', '--subsets', '1000', '-o', 'out.nii.gz'], /subsets.*1000/],
   [
