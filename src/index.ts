@@ -16,7 +16,7 @@ export { type Denoised, type DenoiseOptions, denoiseVolume } from './denoise/den
 export { type OpenModel, openModel } from './denoise/open-model.js';
 // Scanners, sinograms, lines of response
 export { fromWorld, type PatientPosition, toWorld } from './geometry/frame.js';
-export { defaultGrid, type GridOptions } from './geometry/grid.js';
+export { defaultGrid, fieldOfViewMask, type GridOptions } from './geometry/grid.js';
 export { type Lines, linesOf } from './geometry/lines.js';
 export { checkedScan, type Scan } from './geometry/scan.js';
 export { parseScanner, type Scanner } from './geometry/scanner.js';

@@ -33,6 +33,7 @@ it('coincide exports what it exports', () => {
       "discrete",
       "estimateRandoms",
       "expectedDeviance",
+      "fieldOfViewMask",
       "fill",
       "findScanner",
       "flatParameters",

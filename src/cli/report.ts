@@ -83,15 +83,16 @@ function profiles({ images, through: [z, y] }: ReportContent): string {
   const [, ny, nx] = grid.shape;
   const row = ({ image }: ReportImage): Float32Array => image.values.data.subarray((z * ny + y) * nx, (z * ny + y + 1) * nx);
   const top = Math.max(...images.map((image) => Math.max(...row(image)))) * 1.05;
-  const px = (i: number): number => left + (i / (nx - 1)) * (width - left - 10);
-  const py = (value: number): number => (height - bottom) * (1 - value / top);
+  // As in the pictures, the patient's right is on the left.
+  const px = (i: number): number => left + (1 - i / (nx - 1)) * (width - left - 20);
+  const py = (value: number): number => 12 + (height - bottom - 12) * (1 - value / top);
   const lines = images.map((image, k) => {
     const points = Array.from(row(image), (value, i) => `${px(i).toFixed(1)},${py(value).toFixed(1)}`).join(' ');
     return `<polyline points="${points}" fill="none" stroke="${colours[k % colours.length]}" stroke-width="${k === 0 ? 2.5 : 1.5}"/>`;
   });
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((f) => {
     const value = f * top;
-    return `<text x="${left - 6}" y="${py(value) + 4}" text-anchor="end">${value.toFixed(1)}</text><line x1="${left}" x2="${width - 10}" y1="${py(value)}" y2="${py(value)}" stroke="#ddd"/>`;
+    return `<text x="${left - 6}" y="${py(value) + 4}" text-anchor="end">${value.toFixed(1)}</text><line x1="${left}" x2="${width - 20}" y1="${py(value)}" y2="${py(value)}" stroke="#ddd"/>`;
   });
   const ends = [0, (nx - 1) / 2, nx - 1].map((i) => {
     const mm = grid.origin[2] + i * grid.voxelSize[2];
@@ -101,7 +102,7 @@ function profiles({ images, through: [z, y] }: ReportContent): string {
     .map(({ name }, k) => `<span><i style="background:${colours[k % colours.length]}"></i>${escaped(name)}</span>`)
     .join('');
   return `<div class="scroll"><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="profiles along x">${ticks.join('')}${ends.join('')}${lines.join('')}</svg></div>
-<p class="key">${key}<span>horizontal: x, mm (right positive); vertical: ${images[0]!.image.unit}</span></p>`;
+<p class="key">${key}<span>horizontal: x, mm, patient’s right on the left; vertical: ${images[0]!.image.unit}</span></p>`;
 }
 
 const style = `

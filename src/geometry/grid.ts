@@ -1,5 +1,5 @@
 /** @file  The image grid that fits a scan. */
-import type { Point } from '../core/array.js';
+import { fill, type NdArray, type Point } from '../core/array.js';
 import { centredGrid, type Grid } from '../core/image.js';
 import { fieldOfViewRadius } from './lines.js';
 import type { SinogramLayout } from './sinogram.js';
@@ -16,4 +16,18 @@ export function defaultGrid(layout: SinogramLayout, { voxel = layout.scanner.bin
   const across = size ?? 2 * Math.ceil(fieldOfViewRadius(layout) / voxel) + 1;
   const voxelSize: Point = [layout.scanner.ringSpacing / 2, voxel, voxel];
   return centredGrid([2 * layout.scanner.rings - 1, across, across], voxelSize);
+}
+
+/**
+ * 1 where the voxel's centre lies in the cylinder that all views see, else 0. Outside it a voxel is seen by a few lines at the edge only:
+ * it has next to no sensitivity, and EM would let it grow without bound.
+ */
+export function fieldOfViewMask(layout: SinogramLayout, { shape, voxelSize, origin }: Grid): NdArray {
+  const [, ny, nx] = shape;
+  const radius = fieldOfViewRadius(layout);
+  return fill(shape, (i) => {
+    const x = origin[2] + (i % nx) * voxelSize[2];
+    const y = origin[1] + (Math.floor(i / nx) % ny) * voxelSize[1];
+    return Math.hypot(x, y) <= radius ? 1 : 0;
+  });
 }

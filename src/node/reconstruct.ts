@@ -10,6 +10,7 @@ import { noiseField } from '../core/random.js';
 import { bodyMean, unlikeVoxels } from '../denoise/denoise-volume.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { flipped, type PatientPosition, toWorld } from '../geometry/frame.js';
+import { fieldOfViewMask } from '../geometry/grid.js';
 import type { Scan } from '../geometry/scan.js';
 import { sigmaLadder } from '../prior/schedule.js';
 import type { ProjectorEngine } from '../projector/engine.js';
@@ -88,6 +89,7 @@ export async function reconstruct(
   const subsets = await systemModel(scan, engine, grid, {
     subsets: subsetCount,
     psf,
+    mask: fieldOfViewMask(scan.prompts.layout, grid),
     signal,
     onProgress: (done) => onProgress?.(0.2 * done, 'system model'),
   });

@@ -1,6 +1,6 @@
 /** @file  The model of a scan, y ~ Poisson(m ⊙ (A x + a)), as ordered subsets for the reconstructions:
- *    model_k = diag(m_k) A_k G,   background_k = m_k ⊙ a_k,   sensitivity_k = model_kᵀ 1
- *  with A the line integrals (mm) and G the resolution in image space. */
+ *    model_k = diag(m_k) A_k G M,   background_k = m_k ⊙ a_k,   sensitivity_k = model_kᵀ 1
+ *  with A the line integrals (mm), G the resolution in image space and M the field of view. */
 import { array, fill, type NdArray, type Point, type Volume } from '../core/array.js';
 import type { Grid } from '../core/image.js';
 import type { LinearOperator, PoissonSubset } from '../core/interfaces.js';
@@ -17,6 +17,8 @@ export interface SystemModelOptions extends CallOptions {
   readonly subsets?: number | undefined;
   /** Resolution, FWHM in mm: one number or z, y, x. @default none */
   readonly psf?: number | Point | undefined;
+  /** Voxels that take no part where this is 0, e.g. `fieldOfViewMask`: their sensitivity is 0. @default none */
+  readonly mask?: NdArray | undefined;
   /** Told the share of the work that is done, in (0, 1], after each subset. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
@@ -29,7 +31,7 @@ export async function systemModel(
   scan: Scan,
   engine: ProjectorEngine,
   grid: Grid,
-  { subsets = 1, psf, signal, onProgress = () => {} }: SystemModelOptions = {},
+  { subsets = 1, psf, mask, signal, onProgress = () => {} }: SystemModelOptions = {},
 ): Promise<PoissonSubset[]> {
   const { layout } = scan.prompts;
   const resolution = psf === undefined || psf === 0 ? undefined : gaussianPsf(grid, psf);
@@ -38,6 +40,7 @@ export async function systemModel(
     const factors = scan.multiplicative && gatherViews(scan.multiplicative, views);
     let model: LinearOperator = engine.sinogramProjector(layout, views, grid);
     if (resolution) model = compose(model, resolution);
+    if (mask) model = compose(model, diagonal(mask));
     if (factors) model = compose(diagonal(factors), model);
     const background = scan.additive ? gatherViews(scan.additive, views) : array(sinogramShape(layout, views.length));
     made.push({
