@@ -48,7 +48,14 @@ async function row(kind: PhantomKind, dose: number): Promise<Row> {
 
 const table: Row[] = [];
 for (const kind of ['thorax', 'brain'] as const) for (const dose of [1 / 10, 1 / 20, 1 / 50]) table.push(await row(kind, dose));
-const result = { subjects, fullDose, model: model.card.name, sha256: model.card.sha256, unit: 'dB PSNR, range max − min of the truth', table };
+const result = {
+  subjects,
+  fullDose,
+  model: model.card.name,
+  sha256: model.card.sha256,
+  unit: 'dB PSNR, range max − min of the truth',
+  table,
+};
 if (process.argv.includes('--json')) console.log(JSON.stringify(result));
 else console.table(table);
 await model.dispose();
