@@ -11,7 +11,7 @@ import { mayReplace, readJson } from '../node/files.js';
 import { writeModel } from '../node/model-folder.js';
 import { openEvaluator } from '../node/ort-evaluator.js';
 import { openTrainer } from '../node/ort-trainer.js';
-import { openTrainingFolder, type TrainingFolder } from '../node/training-folder.js';
+import { type Checkpoint, openTrainingFolder, type TrainingFolder } from '../node/training-folder.js';
 import { version } from '../node/version.js';
 import type { Subject } from '../train/batch.js';
 import { simulateSubject } from '../train/cohort.js';
@@ -51,7 +51,7 @@ export function train(program: Command): void {
           validation: trained.validation,
         },
         ...{
-          cpuMinutes: { cohort: round(cohortSeconds / 60), training: round((cpuSeconds() - cohortSeconds) / 60) },
+          cpuMinutes: { cohort: round(cohortSeconds / 60), training: round(trained.cpuSeconds / 60) },
           data: 'simulated phantoms only',
         },
       },
@@ -105,7 +105,7 @@ async function optimise(
   config: TrainingConfig,
   training: readonly Subject[],
   held: readonly Subject[],
-): Promise<{ parameters: Float32Array; validation: Validation }> {
+): Promise<{ parameters: Float32Array; validation: Validation; cpuSeconds: number }> {
   const architecture = architectureOf(config);
   const threads = threadCount(run.options);
   run.say(
@@ -115,9 +115,11 @@ async function optimise(
   const stage = run.stage('train');
   const resume = await folder.checkpoint();
   const began = performance.now();
+  const spentBefore = cpuSeconds() - (resume?.cpuSeconds ?? 0);
+  const spent = (): number => cpuSeconds() - spentBefore;
+  let reached: Checkpoint | undefined;
   let smooth: number | undefined;
   let validation: Validation = { lowCount: Number.NaN, meanMode: Number.NaN };
-  let parameters = resume?.state.average;
   const look = async (average: Float32Array): Promise<Validation> => {
     const evaluator = openEvaluator(architecture, average, config.patch, { threads });
     try {
@@ -137,10 +139,10 @@ async function optimise(
       smooth = smooth === undefined ? loss : smooth + 0.01 * (loss - smooth);
       const rate = ((step - (resume?.step ?? 0)) * config.batch * 1000) / (performance.now() - began);
       stage(fraction, `step ${step}, loss ${smooth.toFixed(4)}, ${rate.toFixed(1)} patches/s`);
-      parameters = state.average;
+      reached = { step, state, cpuSeconds: spent() };
       if (step % config.checkpointEvery === 0 || step === config.steps) {
         validation = await look(state.average);
-        await folder.save(step, state);
+        await folder.save(reached);
         await folder.log({
           step,
           loss: smooth,
@@ -153,9 +155,11 @@ async function optimise(
     }
   } finally {
     stage.done();
+    // An interrupted run keeps its last step.
+    if (reached && run.signal.aborted) await folder.save(reached);
     await trainer.dispose();
   }
-  return { parameters: parameters!, validation };
+  return { parameters: (reached ?? resume)!.state.average, validation, cpuSeconds: spent() };
 }
 
 function cardOf(config: TrainingConfig, subjects: readonly Subject[]): Omit<ModelCard, 'sha256' | 'training'> {

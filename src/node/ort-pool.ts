@@ -37,6 +37,8 @@ interface Seat {
   readonly opened: Set<number>;
   shared: Tensors | undefined;
   job: Job | undefined;
+  /** A run is under way in the worker, whether anybody still waits for it or not. */
+  busy: boolean;
 }
 
 /**
@@ -58,10 +60,12 @@ export function openPool({ threads = availableParallelism() }: PoolOptions = {})
       opened: new Set(),
       shared: undefined,
       job: undefined,
+      busy: false,
     };
     seat.worker.on('message', (reply: Reply) => {
       const { job } = seat;
       seat.job = undefined;
+      seat.busy = false;
       seat.worker.unref();
       if ('outputs' in reply) job?.done(reply.outputs);
       else
@@ -73,6 +77,9 @@ export function openPool({ threads = availableParallelism() }: PoolOptions = {})
     seat.worker.on('error', (cause) =>
       fail(new DeviceError('A worker of ONNX Runtime crashed', { cause, found: cause.message })),
     );
+    seat.worker.on('exit', () => {
+      seat.busy = false;
+    });
     seat.worker.on('exit', (code) => fail(new DeviceError('A worker of ONNX Runtime ended', { found: `exit code ${code}` })));
     seat.worker.unref();
     return seat;
@@ -80,7 +87,7 @@ export function openPool({ threads = availableParallelism() }: PoolOptions = {})
 
   function dispatch(): void {
     for (const seat of seats) {
-      if (seat.job !== undefined) continue;
+      if (seat.busy) continue;
       const job = queue.shift();
       if (job === undefined) return;
       start(seat, job);
@@ -91,6 +98,7 @@ export function openPool({ threads = availableParallelism() }: PoolOptions = {})
     const send = (request: Request, transfer: ArrayBuffer[] = []): void => seat.worker.postMessage(request, transfer);
     const program = programs.get(job.program)!;
     seat.job = job;
+    seat.busy = true;
     seat.worker.ref();
     if (!seat.opened.has(program)) send({ kind: 'open', program, description: job.program });
     seat.opened.add(program);
@@ -135,7 +143,7 @@ export function openPool({ threads = availableParallelism() }: PoolOptions = {})
       }),
     async dispose() {
       fail(new DeviceError('The worker pool was disposed'));
-      await Promise.all(seats.map(({ worker }) => worker.terminate()));
+      await Promise.all(seats.map(ended));
     },
   };
 }
@@ -143,6 +151,17 @@ export function openPool({ threads = availableParallelism() }: PoolOptions = {})
 /** Copies with buffers of their own: the caller may go on writing, and views of large or shared buffers may be sent. */
 function copied(values: Tensors): Tensors {
   return Object.fromEntries(Object.entries(values).map(([name, data]) => [name, data.slice()]));
+}
+
+/** Ends a worker, after its run if one is under way: a thread that is ended inside ONNX Runtime takes the process with it. */
+async function ended({ busy, worker }: Seat): Promise<void> {
+  if (busy) {
+    await new Promise<void>((resolve) => {
+      worker.once('message', () => resolve());
+      worker.once('exit', () => resolve());
+    });
+  }
+  await worker.terminate();
 }
 
 /** Workers are JavaScript: run from TypeScript sources, they are the built ones. */

@@ -11,12 +11,21 @@ import type { Subject } from '../train/batch.js';
 import type { TrainingConfig } from '../train/config.js';
 import { json, readBytes, readJson, writeFiles } from './files.js';
 
+/** All that a run needs to go on. */
+export interface Checkpoint {
+  /** Steps done. */
+  readonly step: number;
+  readonly state: AdamState;
+  /** CPU time that the steps took so far, over all processes, s. */
+  readonly cpuSeconds: number;
+}
+
 export interface TrainingFolder {
   /** The subject of that number: read if it is there, made and kept if not. */
   subject(number: number, make: () => Promise<Subject>): Promise<Subject>;
   /** The last checkpoint, if there is one. */
-  checkpoint(): Promise<{ readonly step: number; readonly state: AdamState } | undefined>;
-  save(step: number, state: AdamState): Promise<void>;
+  checkpoint(): Promise<Checkpoint | undefined>;
+  save(checkpoint: Checkpoint): Promise<void>;
   /** One line of the log. */
   log(entry: Readonly<Record<string, unknown>>): Promise<void>;
 }
@@ -55,15 +64,16 @@ export async function openTrainingFolder(folder: string, config: TrainingConfig)
       const take = (name: (typeof names)[number]): Float32Array => tensors.get(name)!.data;
       return {
         step: Number(metadata.step),
+        cpuSeconds: Number(metadata.cpuSeconds ?? 0),
         state: {
           ...{ parameters: take('parameters'), firstMoment: take('firstMoment') },
           ...{ secondMoment: take('secondMoment'), average: take('average') },
         },
       };
     },
-    async save(step, values) {
+    async save({ step, state: values, cpuSeconds }) {
       const tensors = new Map(names.map((name) => [name, array([values[name].length], values[name])]));
-      await writeFiles({ [state]: writeSafetensors(tensors, { step: String(step) }) });
+      await writeFiles({ [state]: writeSafetensors(tensors, { step: String(step), cpuSeconds: String(cpuSeconds) }) });
     },
     log: (entry) => appendFile(join(folder, 'log.jsonl'), `${JSON.stringify(entry)}\n`),
   };

@@ -48,7 +48,8 @@ describe('train', () => {
       const half = await run(trainer, 5);
       const folder = await openTrainingFolder(mkdtempSync(join(tmpdir(), 'coincide-')), config);
       expect(await folder.checkpoint()).toBeUndefined();
-      await folder.save(5, half.state);
+      await folder.save({ step: 5, state: half.state, cpuSeconds: 7 });
+      expect((await folder.checkpoint())?.cpuSeconds).toBe(7);
       const rest = await run(trainer, 12, await folder.checkpoint());
       expect([...half.losses, ...rest.losses]).toEqual(whole.losses);
       expect(rest.state).toEqual(whole.state);
