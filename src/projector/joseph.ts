@@ -3,12 +3,11 @@
  *  sampled where the line crosses each voxel plane of its principal axis d, bilinear within the plane, the image zero outside its
  *  voxels. Joseph 1982, doi:10.1109/TMI.1982.4307572. Here d is always transaxial: x or y, whichever component is larger (x if equal).
  *  Planes count from one end point to the other, both included. This file is the definition; the other engines are tested against it. */
-import { array, expectShape, type NdArray, type Volume } from '../core/array.js';
 import { GeometryError, ShapeError } from '../core/errors.js';
 import { checkedGrid, type Grid } from '../core/image.js';
 import type { LinearOperator } from '../core/interfaces.js';
-import { type CallOptions, turn } from '../core/iterate.js';
 import type { Lines } from '../geometry/lines.js';
+import { tracedOperator } from './traced.js';
 
 /** End points in mm: z₁, y₁, x₁, z₂, y₂, x₂. */
 export type EndPoints = readonly [z1: number, y1: number, x1: number, z2: number, y2: number, x2: number];
@@ -62,37 +61,7 @@ export function josephProjector(lines: Lines, grid: Grid): LinearOperator {
 
 /** The projector of lines that `lineAt` gives, in the order of outShape. */
 export function tracedProjector(outShape: readonly number[], lineAt: (i: number) => EndPoints, grid: Grid): LinearOperator {
-  const inShape = checkedGrid(grid).shape;
-  const count = outShape.reduce((product, n) => product * n, 1);
-  const linesPerTurn = 2048;
-  return {
-    inShape,
-    outShape,
-    async forward(x: Volume, { signal }: CallOptions = {}): Promise<NdArray> {
-      const image = expectShape(x, inShape, 'image').data;
-      const out = array(outShape);
-      for (let i = 0; i < count; i++) {
-        if (i % linesPerTurn === 0) await turn(signal);
-        let sum = 0;
-        traceLine(grid, lineAt(i), (voxel, weight) => {
-          sum += weight * image[voxel]!;
-        });
-        out.data[i] = sum;
-      }
-      return out;
-    },
-    async adjoint(y: NdArray, { signal }: CallOptions = {}): Promise<Volume> {
-      const data = expectShape(y, outShape, 'projections').data;
-      const image = new Float64Array(inShape[0] * inShape[1] * inShape[2]);
-      for (let i = 0; i < count; i++) {
-        if (i % linesPerTurn === 0) await turn(signal);
-        traceLine(grid, lineAt(i), (voxel, weight) => {
-          image[voxel]! += weight * data[i]!;
-        });
-      }
-      return array(inShape, Float32Array.from(image));
-    },
-  };
+  return tracedOperator(checkedGrid(grid).shape, outShape, (i, visit) => traceLine(grid, lineAt(i), visit));
 }
 
 /**
