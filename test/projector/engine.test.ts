@@ -311,8 +311,8 @@ describe('cpu engine against the definition', () => {
       const plain = reference.sinogramProjector(layout, views, grid);
       const image = noise(fast.inShape, 2);
       const data = noise(fast.outShape, 3);
-      expect(maxDifference(await fast.forward(image), await plain.forward(image))).toBeLessThan(1e-6);
-      expect(maxDifference(await fast.adjoint(data), await plain.adjoint(data))).toBeLessThan(1e-6);
+      expect(maxDifference(await fast.forward(image), await plain.forward(image))).toBeLessThan(3e-6);
+      expect(maxDifference(await fast.adjoint(data), await plain.adjoint(data))).toBeLessThan(3e-6);
     }
   });
 

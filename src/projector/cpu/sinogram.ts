@@ -1,6 +1,6 @@
 /** @file  The sinogram projector on kernels. Everything it needs lives in the pool's workspace for the time of a call, so that many
- *  operators cost no more memory than the largest. Work is cut up in a way that knows nothing of the number of threads: forward by bins,
- *  back by slabs of the image (which need no sum) and, where slabs are few, by a fixed number of partial images summed in order. */
+ *  operators cost no more memory than the largest. Work is cut up so that results do not depend on the number of threads: forward by bins,
+ *  back by a fixed number of partial images, summed in order, and each of these by slabs of voxels, which need no sum. */
 import { array, expectShape, type NdArray, size, type Volume } from '../../core/array.js';
 import { checkedGrid, type Grid } from '../../core/image.js';
 import type { LinearOperator } from '../../core/interfaces.js';
@@ -10,16 +10,18 @@ import type { SinogramLayout } from '../../geometry/sinogram.js';
 import { projectedShape } from '../engine.js';
 import { imageLanes, partialImages } from './image.js';
 import { type KernelCall, type KernelPool, type Pieces, pieces, ranges, type Workspace } from './pool.js';
-import { columnLength, columnsBytes, gridTable, segmentTable } from './tables.js';
+import { columnLength, columnsBytes, gridTable, type SegmentTable, segmentTables } from './tables.js';
 
-/** Pieces of work side by side; more than the threads of most machines, few enough that partial images stay cheap. */
+/** Pieces of work side by side; more than the threads of most machines. */
 const lanes = 16;
 /** Bins that the kernels take at a time. */
 const block = 16;
 /** Samples (bins × planes × steps) in one kernel call: some 10 ms, so that an abort is prompt. */
 const samplesPerCall = 5e7;
+/** Bytes that the kernels take for P and Q. */
+const prefixBytes = 2 * 24640;
 
-/** @throws GeometryError for layouts with time of flight and for views the layout does not have. */
+/** @throws GeometryError for views the layout does not have. */
 export function cpuSinogramProjector(
   pool: KernelPool,
   layout: SinogramLayout,
@@ -29,31 +31,53 @@ export function cpuSinogramProjector(
   const inShape = checkedGrid(grid).shape;
   const outShape = projectedShape(layout, views);
   const transaxial = transaxialLines(layout, views);
-  const table = segmentTable(layout, grid);
+  const tables = segmentTables(layout, grid);
   const bins = views.length * layout.tangential;
   const values = size(outShape);
   const length = columnLength(grid);
-  const slabs = ranges(length, length, length >= 128 ? 64 : 32);
-  const groups = ranges(bins, partialImages(grid, Math.ceil(lanes / slabs.length)), block);
-  const perCall = Math.max(1, Math.floor(samplesPerCall / (outShape[1]! * Math.max(inShape[1], inShape[2]) * block))) * block;
+  const groups = ranges(bins, partialCount(grid, values, bins), block);
+  // Voxels do not care which slab they lie in: slabs may follow the number of threads.
+  const slabs = ranges(length, Math.ceil(pool.threads / groups.length), 16);
+  const steps = Math.max(inShape[1], inShape[2]);
+  const perCall = tables.map(({ planes }) => Math.max(1, Math.floor(samplesPerCall / (planes * steps * block))) * block);
 
   /** Places of what both directions share; the image as [z][y][x] and the sinogram are never needed at the same time. */
-  const places = (take: Pieces['take']): { data: number; bins: number; segments: number; geometry: number } => ({
+  const places = (take: Pieces['take']) => ({
     data: take(4 * Math.max(values, size(inShape))),
     bins: take(transaxial.byteLength),
-    segments: take(table.rows.byteLength),
-    geometry: take(72),
+    tables: tables.map(({ rows, crossings }) => ({
+      segments: take(rows.byteLength),
+      crossings: take(crossings.byteLength),
+      geometry: take(120),
+    })),
   });
   const write = ({ buffer }: Workspace, at: ReturnType<typeof places>): void => {
     new Float64Array(buffer, at.bins, transaxial.length).set(transaxial);
-    new Float64Array(buffer, at.segments, table.rows.length).set(table.rows);
-    const { tLength, tLead, accLength, rowsLength, count } = table;
-    const geometry = [at.bins, bins, at.data, count, at.segments, tLength, tLead, accLength, rowsLength];
-    new Float64Array(buffer, at.geometry, 9).set(geometry);
+    tables.forEach(({ rows, crossings, ...table }, i) => {
+      const place = at.tables[i]!;
+      new Float64Array(buffer, place.segments, rows.length).set(rows);
+      new Uint8Array(buffer, place.crossings, crossings.length).set(crossings);
+      const { count, tLength, tLead, accLength, rowsLength, eventCount, pieceSteps, latticeLength, prefixLead } = table;
+      const shared = [at.bins, bins, at.data, count, place.segments, tLength, tLead, accLength, rowsLength];
+      const events = [eventCount, place.crossings, crossings.length / 16, pieceSteps, latticeLength, prefixLead];
+      new Float64Array(buffer, place.geometry, 15).set([...shared, ...events]);
+    });
   };
-  /** Calls for bins from … to, short enough each. */
-  const calls = (from: number, to: number, call: (from: number, to: number) => KernelCall): KernelCall[] =>
-    ranges(to - from, Math.ceil((to - from) / perCall), block).map(([a, b]) => call(from + a, from + b));
+  /** Calls for bins from … to, all blocks of segments, short enough each. */
+  const calls = (from: number, to: number, call: (table: number, from: number, to: number) => KernelCall): KernelCall[] =>
+    tables.flatMap((_, i) =>
+      ranges(to - from, Math.ceil((to - from) / perCall[i]!), block).map(([a, b]) => call(i, from + a, from + b)),
+    );
+  const largest = (bytes: (table: SegmentTable) => number): number => Math.max(...tables.map(bytes));
+  const forwardScratch = largest(
+    ({ tLength, accLength, latticeLength, count }) =>
+      4 * (16 * tLength + block * accLength + latticeLength + count) + prefixBytes + 256,
+  );
+  const adjointScratch = (slab: number): number =>
+    largest(
+      ({ accLength, rowsLength, latticeLength, count }) =>
+        4 * (block * accLength + 2 * rowsLength + 2 * latticeLength + slab) + prefixBytes + 84 * (count + 8) + 256,
+    );
 
   const forwardPlan = (base: number) => {
     const { take, total } = pieces(base);
@@ -61,7 +85,7 @@ export function cpuSinogramProjector(
     const columns = take(64 + columnsBytes(grid)) + 64;
     const gridAt = take(88);
     const parts = ranges(bins, lanes, block);
-    const scratch = parts.map(() => take(4 * (16 * table.tLength + block * table.accLength) + 128));
+    const scratch = parts.map(() => take(forwardScratch));
     return { at, columns, gridAt, parts, scratch, bytes: total() };
   };
   const adjointPlan = (base: number) => {
@@ -69,9 +93,7 @@ export function cpuSinogramProjector(
     const at = places(take);
     const images = groups.map(() => take(64 + columnsBytes(grid)) + 64);
     const gridsAt = groups.map(() => take(88));
-    const scratch = groups.map(() =>
-      slabs.map(() => take(4 * (block * table.accLength + 2 * table.rowsLength + 64) + 80 * (table.count + 8))),
-    );
+    const scratch = groups.map(() => slabs.map(([z0, z1]) => take(adjointScratch(z1 - z0))));
     return { at, images, gridsAt, scratch, bytes: total() };
   };
 
@@ -87,7 +109,7 @@ export function cpuSinogramProjector(
         new Float32Array(space.buffer, at.data, image.length).set(image);
         await space.run(imageLanes.pack(grid, at.data, columns), signal);
         const work = parts.map(([from, to], lane) =>
-          calls(from, to, (a, b) => ['forwardSinogram', gridAt, at.geometry, scratch[lane]!, a, b]),
+          calls(from, to, (i, a, b) => ['forwardSinogram', gridAt, at.tables[i]!.geometry, scratch[lane]!, a, b]),
         );
         await space.run(work, signal);
         return array(outShape, new Float32Array(space.buffer, at.data, values).slice());
@@ -105,7 +127,13 @@ export function cpuSinogramProjector(
         await space.run(imageLanes.zero(grid, images), signal);
         const work = groups.flatMap(([from, to], i) =>
           slabs.map(([z0, z1], j) =>
-            calls(from, to, (a, b) => ['adjointSinogram', gridsAt[i]!, at.geometry, scratch[i]![j]!, a, b, z0, z1]),
+            calls(from, to, (k, a, b) => [
+              'adjointSinogram',
+              gridsAt[i]!,
+              at.tables[k]!.geometry,
+              scratch[i]![j]!,
+              ...[a, b, z0, z1],
+            ]),
           ),
         );
         await space.run(work, signal);
@@ -114,4 +142,12 @@ export function cpuSinogramProjector(
       });
     },
   };
+}
+
+/** Partial images of the adjoint. They spare the slabs, and cost a sum: worth it where bins are many for the image, and memory allows. */
+function partialCount(grid: Grid, values: number, bins: number): number {
+  const [, ny, nx] = grid.shape;
+  const visits = bins / Math.max(nx, ny);
+  const memory = 2 ** 24 + 2 * (values + size(grid.shape));
+  return partialImages(grid, Math.max(1, Math.min(8, visits / 16, memory / columnsBytes(grid))));
 }

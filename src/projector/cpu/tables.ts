@@ -1,6 +1,7 @@
 /** @file  The tables that the kernels read: rows of doubles. Their places are those in assembly/*.ts. */
 import type { Grid } from '../../core/image.js';
 import { axialLines } from '../../geometry/lines.js';
+import { effectiveRadius } from '../../geometry/scanner.js';
 import type { SinogramLayout } from '../../geometry/sinogram.js';
 
 const roundUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
@@ -20,10 +21,12 @@ export function gridTable(grid: Grid, columns: number): Float64Array {
   return Float64Array.of(...grid.shape, columnLength(grid), ...grid.voxelSize, ...grid.origin, columns);
 }
 
-/** Segments as the kernels see them, and the lengths (floats) of the scratch rows that hold them. */
+/** Some of the segments as the kernels see them, and the lengths (floats) of the scratch rows that hold them. */
 export interface SegmentTable {
   readonly rows: Float64Array;
   readonly count: number;
+  /** Planes of these segments. */
+  readonly planes: number;
   /** A row of T, and where z = 0 is in it. */
   readonly tLength: number;
   readonly tLead: number;
@@ -31,42 +34,110 @@ export interface SegmentTable {
   readonly accLength: number;
   /** All planes of one bin with zeros before and after each segment. */
   readonly rowsLength: number;
+  /** The first so many segments go by events. */
+  readonly eventCount: number;
+  /** Crossings of integer planes by these: rows of τ (a double), segment (byte offset of its row) and plane (32 bits each), sorted by τ. */
+  readonly crossings: Uint8Array;
+  /** All planes of one bin on the lattice of voxels, and where z = 0 is in P and Q. */
+  readonly latticeLength: number;
+  readonly prefixLead: number;
+  /** Most steps between restarts of the prefix sums. */
+  readonly pieceSteps: number;
 }
 
-/**
- * Rows: first plane, planes n, position A of plane 0 in voxels at the start of the lines, its change S to their end, kind (p = 1, 2, or
- * 0: any), place among accumulators, squared axial length (mm²), p, place among padded rows, lowest and highest shift k, 0.
- * Shifts at which a whole segment misses the image are set to the nearest such shift, so that padding stays short.
- */
-export function segmentTable(layout: SinogramLayout, grid: Grid): SegmentTable {
+/** Bytes of a row of a table of segments. */
+const rowBytes = 128;
+/** Floats that P may take in the kernels; columns that need more go step by step. */
+const prefixLength = 6160;
+/** Planes of voxels that a segment passes in a step, above which it goes step by step; for planes one and two voxels apart. */
+const crossover = [0, 0.35, 0.5];
+/** Floats of the lattice rows that are worked on together: they stay in the cache nearest to the core. */
+const blockLength = 6144;
+
+interface AxialSegment {
+  readonly first: number;
+  readonly n: number;
+  readonly offset: number;
+  readonly slope: number;
+  readonly kind: number;
+  readonly spacing: number;
+  readonly length2: number;
+  readonly event: boolean;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Tables of blocks of segments, flattest first, in blocks whose rows fit the cache. */
+export function segmentTables(layout: SinogramLayout, grid: Grid): SegmentTable[] {
+  const tables: SegmentTable[] = [];
+  let block: AxialSegment[] = [];
+  let length = 0;
+  for (const segment of axialSegments(layout, grid)) {
+    const rowLength = (segment.kind || 1) * segment.n + 16;
+    if (length + rowLength > blockLength && block.length > 0) {
+      tables.push(segmentTable(block, grid));
+      block = [];
+      length = 0;
+    }
+    block.push(segment);
+    length += rowLength;
+  }
+  return [...tables, segmentTable(block, grid)];
+}
+
+/** Segments in voxels: those that go by events first, then by kind, then by slope. */
+function axialSegments(layout: SinogramLayout, grid: Grid): AxialSegment[] {
   const axial = axialLines(layout);
   const [nz] = grid.shape;
-  const dz = grid.voxelSize[0];
-  const length = columnLength(grid);
+  const [dz, dy, dx] = grid.voxelSize;
+  // A usual step of a usual line: chords are shorter than the diameter, lines not along an axis.
+  const step = Math.max(dx, dy) / (1.6 * effectiveRadius(layout.scanner));
   let plane = 0;
-  const segments = layout.segments.map(({ axialPositions: n }) => {
+  const segments = layout.segments.map(({ axialPositions: n }): AxialSegment => {
     const first = plane;
     plane += n;
     const [z1, z2] = [axial[2 * first]!, axial[2 * first + 1]!];
     const spacing = n > 1 ? (axial[2 * first + 2]! - z1) / dz : 1;
     const whole = Math.round(spacing);
     const kind = (whole === 1 || whole === 2) && Math.abs(spacing - whole) * n < 1e-6 ? whole : 0;
-    return { first, n, offset: (z1 - grid.origin[0]) / dz, slope: (z2 - z1) / dz, kind, spacing, length2: (z2 - z1) ** 2 };
+    const offset = (z1 - grid.origin[0]) / dz;
+    const slope = (z2 - z1) / dz;
+    // Shifts at which a whole segment misses the image are set to the nearest such shift, so that padding stays short.
+    const clamp = (k: number): number => Math.min(Math.max(k, -kind * n - 2), nz);
+    const low = kind === 0 ? -1 : clamp(Math.floor(Math.min(offset, offset + slope)) - 1);
+    const high = kind === 0 ? nz : clamp(Math.floor(Math.max(offset, offset + slope)) + 1);
+    const short = Math.max(16 - low, 0) + Math.max(columnLength(grid), high + kind * n) + 64 <= prefixLength;
+    const event = kind !== 0 && short && Math.abs(slope) * step <= crossover[kind]!;
+    return { first, n, offset, slope, kind, spacing, length2: (z2 - z1) ** 2, event, low, high };
   });
-  segments.sort((a, b) => (a.kind || 3) - (b.kind || 3));
+  const rank = ({ event, kind }: AxialSegment): number => (event ? 0 : kind || 3);
+  return segments.sort((a, b) => rank(a) - rank(b) || Math.abs(a.slope) - Math.abs(b.slope));
+}
+
+/**
+ * Rows: first plane, planes n, position A of plane 0 in voxels at the start of the lines, its change S to their end, kind (p = 1, 2, or
+ * 0: any), place among accumulators, squared axial length (mm²), p, place among padded rows, lowest and highest shift k, place among and
+ * length of rows on the lattice, 1 / S, 0, 0.
+ */
+function segmentTable(segments: readonly AxialSegment[], grid: Grid): SegmentTable {
+  const length = columnLength(grid);
   let tLead = 16;
   let tEnd = length + 16;
   let accLength = 0;
   let rowsLength = 0;
-  const rows = segments.flatMap(({ first, n, offset, slope, kind, spacing, length2 }) => {
+  let latticeLength = 8;
+  let prefixLead = 16;
+  const rows = segments.flatMap(({ first, n, offset, slope, kind, spacing, length2, event, low, high }) => {
     const padded = roundUp(n, 16);
-    const clamp = (k: number): number => Math.min(Math.max(k, -kind * n - 2), nz);
-    const low = kind === 0 ? -1 : clamp(Math.floor(Math.min(offset, offset + slope)) - 1);
-    const high = kind === 0 ? nz : clamp(Math.floor(Math.max(offset, offset + slope)) + 1);
     const acc = accLength;
     accLength += padded;
     let place = rowsLength;
-    if (kind === 0) {
+    const lattice = latticeLength;
+    const latticeRow = event ? roundUp(kind * (n - 1) + 3, 4) : 0;
+    if (event) {
+      prefixLead = Math.max(prefixLead, roundUp(8 - low, 16));
+      latticeLength += latticeRow + 8;
+    } else if (kind === 0) {
       rowsLength += roundUp(n + 1, 16);
     } else {
       tLead = Math.max(tLead, roundUp(8 - low, 16));
@@ -74,14 +145,42 @@ export function segmentTable(layout: SinogramLayout, grid: Grid): SegmentTable {
       place += Math.max(0, Math.ceil(high / kind)) + 8;
       rowsLength = roundUp(place + Math.max(n, Math.ceil((length - low) / kind)) + 8, 16);
     }
-    return [first, n, offset, slope, kind, acc, length2, spacing, place, low, high, 0];
+    return [first, n, offset, slope, kind, acc, length2, spacing, place, low, high, lattice, latticeRow, 1 / slope, 0, 0];
   });
+  const events = segments.filter(({ event }) => event);
   return {
     rows: Float64Array.from(rows),
     count: segments.length,
+    planes: segments.reduce((sum, { n }) => sum + n, 0),
     tLength: roundUp(tLead + tEnd, 16),
     tLead,
     accLength,
     rowsLength,
+    eventCount: events.length,
+    crossings: crossingTable(events),
+    latticeLength: roundUp(latticeLength + 32, 16),
+    prefixLead,
+    pieceSteps: 64,
   };
+}
+
+/** Crossings of all integer planes that can matter, sorted by τ = (k − A) / S. The kernels compute τ again and compare, to the last bit. */
+function crossingTable(segments: readonly AxialSegment[]): Uint8Array {
+  const found: { tau: number; segment: number; k: number }[] = [];
+  segments.forEach(({ offset, slope, low, high }, segment) => {
+    if (slope === 0) return;
+    const from = Math.max(low, Math.ceil(Math.min(offset, offset + slope)));
+    const to = Math.min(high, Math.floor(Math.max(offset, offset + slope)));
+    const inverse = 1 / slope;
+    for (let k = from; k <= to; k++) found.push({ tau: (k - offset) * inverse, segment, k });
+  });
+  found.sort((a, b) => a.tau - b.tau || a.segment - b.segment);
+  const bytes = new Uint8Array(16 * found.length);
+  const view = new DataView(bytes.buffer);
+  found.forEach(({ tau, segment, k }, i) => {
+    view.setFloat64(16 * i, tau, true);
+    view.setUint32(16 * i + 8, segment * rowBytes, true);
+    view.setInt32(16 * i + 12, k, true);
+  });
+  return bytes;
 }
