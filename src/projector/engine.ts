@@ -4,7 +4,7 @@ import type { Grid } from '../core/image.js';
 import type { LinearOperator } from '../core/interfaces.js';
 import { axialLines, type Lines, transaxialLines } from '../geometry/lines.js';
 import { type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
-import { type EndPoints, josephProjector, tracedProjector } from './joseph.js';
+import { type EndPoints, josephProjector, type LineTof, tracedProjector } from './joseph.js';
 
 export interface ProjectorEngine {
   readonly name: 'reference' | 'cpu' | 'gpu';
@@ -14,10 +14,10 @@ export interface ProjectorEngine {
    */
   sinogramProjector(layout: SinogramLayout, views: readonly number[], grid: Grid): LinearOperator;
   /**
-   * Line integrals along lines in any place, outShape [n].
+   * Line integrals along lines in any place, outShape [n]; with `tof`, the part of each in its time-of-flight bin.
    * @throws ShapeError, GeometryError when the lines are not n × 3 finite coordinates.
    */
-  lineProjector(lines: Lines, grid: Grid): LinearOperator;
+  lineProjector(lines: Lines, grid: Grid, tof?: LineTof): LinearOperator;
   /** Ends its workers and gives its memory back. Operators made by it cannot be used afterwards. */
   dispose(): Promise<void>;
 }

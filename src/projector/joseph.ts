@@ -7,13 +7,18 @@ import { GeometryError, ShapeError } from '../core/errors.js';
 import { checkedGrid, type Grid } from '../core/image.js';
 import type { LinearOperator } from '../core/interfaces.js';
 import type { Lines } from '../geometry/lines.js';
+import { checkedTof, type TofResponse, tofWeight } from './tof-weight.js';
 import { tracedOperator } from './traced.js';
 
 /** End points in mm: z₁, y₁, x₁, z₂, y₂, x₂. */
 export type EndPoints = readonly [z1: number, y1: number, x1: number, z2: number, y2: number, x2: number];
 
-/** Calls `visit` with every voxel (flat index) that the line sees and its weight, mm. */
-export function traceLine(grid: Grid, [z1, y1, x1, z2, y2, x2]: EndPoints, visit: (voxel: number, weight: number) => void): void {
+/** Calls `visit` with every voxel (flat index) that the line sees, its weight, mm, and the share of the way from start to end there. */
+export function traceLine(
+  grid: Grid,
+  [z1, y1, x1, z2, y2, x2]: EndPoints,
+  visit: (voxel: number, weight: number, tau: number) => void,
+): void {
   const [nz, ny, nx] = grid.shape;
   const [dz, dy, dx] = grid.voxelSize;
   const [oz, oy, ox] = grid.origin;
@@ -36,27 +41,35 @@ export function traceLine(grid: Grid, [z1, y1, x1, z2, y2, x2]: EndPoints, visit
     for (let z = Math.max(k, 0); z <= Math.min(k + 1, nz - 1); z++) {
       for (let c = Math.max(j, 0); c <= Math.min(j + 1, m - 1); c++) {
         const hat = (1 - Math.abs(u - c)) * (1 - Math.abs(v - z));
-        visit(z * ny * nx + c * stride + i * step, weight * hat);
+        visit(z * ny * nx + c * stride + i * step, weight * hat, tau);
       }
     }
   }
 }
 
+/** The time-of-flight bin of each line. */
+export interface LineTof extends TofResponse {
+  /** Middle of the bin, mm from the middle of the line towards its end; one for each line. */
+  readonly centre: Float32Array;
+}
+
 /**
  * A with inShape = grid.shape and outShape = [n]. If the image is in U, A x is in U·mm. Accumulates in double.
+ * @param tof weighs the samples of each line with its time-of-flight bin.
  * @throws ShapeError when start and end do not hold n × 3 coordinates each; GeometryError when one is not finite.
  */
-export function josephProjector(lines: Lines, grid: Grid): LinearOperator {
-  const { start, end } = checkedLines(lines);
-  const at = (i: number): EndPoints => [
-    start[3 * i]!,
-    start[3 * i + 1]!,
-    start[3 * i + 2]!,
-    end[3 * i]!,
-    end[3 * i + 1]!,
-    end[3 * i + 2]!,
-  ];
-  return tracedProjector([start.length / 3], at, grid);
+export function josephProjector(lines: Lines, grid: Grid, tof?: LineTof): LinearOperator {
+  const { start: a, end: b } = checkedLines(lines, tof);
+  const lineAt = (i: number): EndPoints => [a[i]!, a[i + 1]!, a[i + 2]!, b[i]!, b[i + 1]!, b[i + 2]!];
+  if (!tof) return tracedProjector([a.length / 3], (i) => lineAt(3 * i), grid);
+  return tracedOperator(checkedGrid(grid).shape, [a.length / 3], (i, visit) => {
+    const line = lineAt(3 * i);
+    const length = Math.hypot(line[3] - line[0], line[4] - line[1], line[5] - line[2]);
+    traceLine(grid, line, (voxel, weight, tau) => {
+      const share = tofWeight(tof, (tau - 0.5) * length - tof.centre[i]!);
+      if (share > 0) visit(voxel, share * weight);
+    });
+  });
 }
 
 /** The projector of lines that `lineAt` gives, in the order of outShape. */
@@ -66,10 +79,19 @@ export function tracedProjector(outShape: readonly number[], lineAt: (i: number)
 
 /**
  * The lines themselves.
- * @throws ShapeError when start and end do not hold n × 3 coordinates each; GeometryError when one is not finite.
+ * @throws ShapeError when start and end do not hold n × 3 coordinates each, or tof.centre not n; GeometryError when one is not finite.
  */
-export function checkedLines(lines: Lines): Lines {
+export function checkedLines(lines: Lines, tof?: LineTof): Lines {
   const { start, end } = lines;
+  if (tof) {
+    checkedTof(tof);
+    const bad = tof.centre.findIndex((at) => !Number.isFinite(at));
+    if (bad >= 0)
+      throw new GeometryError(`Line ${bad} has no time of flight`, { key: 'centre', expected: 'mm', found: tof.centre[bad] });
+    if (3 * tof.centre.length !== start.length) {
+      throw new ShapeError('Time of flight does not fit', { expected: `${start.length / 3} lines`, found: tof.centre.length });
+    }
+  }
   if (start.length !== end.length || start.length % 3 !== 0) {
     throw new ShapeError('Lines do not fit', {
       expected: 'n × 3 coordinates in start and in end',

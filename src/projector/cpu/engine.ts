@@ -9,7 +9,7 @@ export function cpuEngine(pool: KernelPool): ProjectorEngine {
   return {
     name: 'cpu',
     sinogramProjector: (layout, views, grid) => cpuSinogramProjector(pool, layout, views, grid),
-    lineProjector: (lines, grid) => cpuLineProjector(pool, lines, grid),
+    lineProjector: (lines, grid, tof) => cpuLineProjector(pool, lines, grid, tof),
     dispose: () => pool.dispose(),
   };
 }
