@@ -15,6 +15,7 @@ export { noiseField, type Random, random } from './core/random.js';
 export { type Denoised, type DenoiseOptions, denoiseVolume } from './denoise/denoise-volume.js';
 export { type OpenModel, openModel } from './denoise/open-model.js';
 // Scanners, sinograms, lines of response
+export { binsOfEvents, type CoincidenceEvents } from './geometry/events.js';
 export { fromWorld, type PatientPosition, toWorld } from './geometry/frame.js';
 export { defaultGrid, fieldOfViewMask, type GridOptions } from './geometry/grid.js';
 export { type Lines, linesOf } from './geometry/lines.js';
@@ -33,7 +34,7 @@ export { orderedSubsets } from './geometry/subsets.js';
 // Files as bytes
 export { readInterfileImage, writeInterfileImage } from './io/interfile-image.js';
 export { readInterfileLayout, readInterfileProjData, writeInterfileProjData } from './io/interfile-projdata.js';
-export { histogramMmr, readMmrListModeHeader } from './io/mmr-listmode.js';
+export { histogramMmr, mmrEvents, readMmrListModeHeader } from './io/mmr-listmode.js';
 export { readNifti, writeNifti } from './io/nifti.js';
 export { estimateRandoms } from './io/randoms.js';
 export { readSafetensors, writeSafetensors } from './io/safetensors.js';
@@ -55,8 +56,10 @@ export { cosine, discrete, linearAlphaBar, type Schedule, sigmaLadder } from './
 export { adjointError } from './projector/adjoint-error.js';
 export { compose, diagonal } from './projector/compose.js';
 export { type ProjectorEngine, referenceEngine } from './projector/engine.js';
-export { josephProjector } from './projector/joseph.js';
+export { josephProjector, type LineTof } from './projector/joseph.js';
+export { type ListMode, listMode, listModeModel, listModeProjector } from './projector/list-mode.js';
 export { gaussianPsf } from './projector/psf.js';
+export { siddonProjector, siddonSinogramProjector } from './projector/siddon.js';
 export { attenuationFactors, systemModel } from './projector/system-model.js';
 // Reconstruction
 export { type HqsOptions, type HqsStep, hqs } from './recon/hqs.js';

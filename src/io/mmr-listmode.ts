@@ -8,7 +8,8 @@
 import { array, size } from '../core/array.js';
 import { FormatError, GeometryError, OptionError } from '../core/errors.js';
 import { type CallOptions, turn } from '../core/iterate.js';
-import { planeOfRings } from '../geometry/bins.js';
+import { detectorsOf, planeOfRings } from '../geometry/bins.js';
+import type { CoincidenceEvents } from '../geometry/events.js';
 import { firstTangential, type Sinogram, type SinogramLayout, sinogramShape, viewMash } from '../geometry/sinogram.js';
 import { findNumber, integerOf, parseInterfile, textOf, wordOf } from './interfile.js';
 import { type Exam, readExam } from './interfile-exam.js';
@@ -90,6 +91,59 @@ function ringsOf(segment: number, axial: number): { ring1: number; ring2: number
   return { ring1: axial + Math.max(0, -segment), ring2: axial + Math.max(0, segment) };
 }
 
+export interface MmrEventOptions extends CallOptions {
+  /** @default 'prompts' */
+  readonly kind?: 'prompts' | 'delayeds' | undefined;
+  /** From … until, s, in the time of the file; the end is not included. @default all */
+  readonly frame?: readonly [from: number, until: number] | undefined;
+  /** Name of the data file, for messages. @default 'list mode' */
+  readonly file?: string | undefined;
+}
+
+/** Words decoded between two turns of the event loop. */
+const wordsPerTurn = 2 ** 18;
+
+/**
+ * Events as detector pairs, in the order of the file, some at a time. Events before the first time tag belong to 0 s.
+ * @param words the whole file after its header's offset
+ * @throws FormatError when a word is cut or an address cannot be.
+ * @throws OptionError when the frame ends before it starts.
+ */
+export async function* mmrEvents(
+  words: Uint32Array | Uint8Array,
+  { kind = 'prompts', frame = [0, Number.POSITIVE_INFINITY], signal, file = 'list mode' }: MmrEventOptions = {},
+): AsyncGenerator<CoincidenceEvents> {
+  const list = words instanceof Uint32Array ? words : asWords(words, file);
+  const [from, until] = milliseconds(frame);
+  const wanted = kind === 'prompts' ? 1 : 0;
+  let time = 0;
+  for (let start = 0; start < list.length; start += wordsPerTurn) {
+    await turn(signal);
+    const rows: number[] = [];
+    for (let i = start; i < Math.min(list.length, start + wordsPerTurn); i++) {
+      const word = list[i]!;
+      if (word >= 0x80000000) {
+        if ((word & 0x60000000) === 0) time = word & 0x1fffffff;
+        continue;
+      }
+      if (time < from || time >= until || word >>> 30 !== wanted) continue;
+      const address = word & 0x3fffffff;
+      if (address >= sinograms.length * perSinogram) throw badAddress(address, i, file);
+      rows.push(address);
+    }
+    const pairs = rows.map(mmrBin).map(({ ring1, ring2, view, t }) => ({ ring1, ring2, ...detectorsOf(2 * views, view, t) }));
+    const field = (key: 'ring1' | 'ring2' | 'detector1' | 'detector2') => Uint16Array.from(pairs, (pair) => pair[key]);
+    yield { ring1: field('ring1'), detector1: field('detector1'), ring2: field('ring2'), detector2: field('detector2') };
+  }
+}
+
+function milliseconds(frame: readonly [from: number, until: number]): [from: number, until: number] {
+  if (!(frame[0] >= 0 && frame[1] > frame[0])) {
+    throw new OptionError('Frame', { key: 'frame', expected: '0 ≤ from < until, s', found: [...frame] });
+  }
+  return [Math.round(frame[0] * 1000), Math.round(frame[1] * 1000)];
+}
+
 export interface HistogramOptions extends CallOptions {
   /** From … until, s, in the time of the file; the end is not included. @default all */
   readonly frame?: readonly [from: number, until: number] | undefined;
@@ -129,14 +183,11 @@ export async function histogramMmr(
   { frame = [0, Number.POSITIVE_INFINITY], signal, onProgress, file = 'list mode' }: HistogramOptions = {},
 ): Promise<Histogram> {
   const list = words instanceof Uint32Array ? words : asWords(words, file);
-  if (!(frame[0] >= 0 && frame[1] > frame[0])) {
-    throw new OptionError('Frame', { key: 'frame', expected: '0 ≤ from < until, s', found: [...frame] });
-  }
+  const [from, until] = milliseconds(frame);
   checkLayout(layout);
   // Bin = row of the sinogram + place of the address within it; −1 where the layout has none.
   const rowOf = rowTable(layout);
   const placeOf = placeTable(layout);
-  const [from, until] = [Math.round(frame[0] * 1000), Math.round(frame[1] * 1000)];
   const prompts = new Float32Array(size(sinogramShape(layout)));
   const delayeds = new Float32Array(prompts.length);
   const perSinogramCounts = [new Uint32Array(sinograms.length), new Uint32Array(sinograms.length)] as const;
