@@ -1,10 +1,12 @@
 /** @file  What computes projections: the plain reference, the processor's cores, or a graphics card. All give the same numbers. */
+import type { Point } from '../core/array.js';
 import { GeometryError } from '../core/errors.js';
 import type { Grid } from '../core/image.js';
 import type { LinearOperator } from '../core/interfaces.js';
 import { axialLines, type Lines, transaxialLines } from '../geometry/lines.js';
 import { type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
 import { type EndPoints, josephProjector, type LineTof, tracedProjector } from './joseph.js';
+import { gaussianPsf } from './psf.js';
 
 export interface ProjectorEngine {
   readonly name: 'reference' | 'cpu' | 'gpu';
@@ -18,6 +20,11 @@ export interface ProjectorEngine {
    * @throws ShapeError, GeometryError when the lines are not n × 3 finite coordinates.
    */
   lineProjector(lines: Lines, grid: Grid, tof?: LineTof): LinearOperator;
+  /**
+   * Resolution in image space, see psf.ts; FWHM in mm, one number or z, y, x.
+   * @throws GeometryError when a FWHM is negative or not finite.
+   */
+  gaussianPsf(grid: Grid, fwhm: number | Point): LinearOperator;
   /** Ends its workers and gives its memory back. Operators made by it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
@@ -40,6 +47,7 @@ export function referenceEngine(): ProjectorEngine {
       return tracedProjector(outShape, lineAt, grid);
     },
     lineProjector: josephProjector,
+    gaussianPsf,
     dispose: async (): Promise<void> => {},
   };
 }

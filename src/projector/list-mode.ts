@@ -15,7 +15,6 @@ import { orderedSubsets } from '../geometry/subsets.js';
 import { tofCentres, tofLengths } from '../geometry/tof.js';
 import { compose, diagonal, ones } from './compose.js';
 import type { ProjectorEngine } from './engine.js';
-import { gaussianPsf } from './psf.js';
 import type { SystemModelOptions } from './system-model.js';
 
 /** Events by their bins. */
@@ -138,7 +137,7 @@ export async function listModeModel(
   { subsets = 1, psf, signal, onProgress = () => {} }: SystemModelOptions = {},
 ): Promise<PoissonSubset[]> {
   if (bins.length === 0) throw new OptionError('There are no events', { key: 'bins', expected: 'at least one', found: 0 });
-  const resolution = psf === undefined || psf === 0 ? undefined : gaussianPsf(grid, psf);
+  const resolution = psf === undefined || psf === 0 ? undefined : engine.gaussianPsf(grid, psf);
   const seen = (operator: LinearOperator, weights: NdArray | undefined): LinearOperator => {
     const blurred = resolution ? compose(operator, resolution) : operator;
     return weights ? compose(diagonal(weights), blurred) : blurred;

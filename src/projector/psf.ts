@@ -16,12 +16,8 @@ const reach = 4;
  * @throws GeometryError when a FWHM is negative or not finite.
  */
 export function gaussianPsf(grid: Grid, fwhm: number | Point): LinearOperator {
-  const { shape, voxelSize } = checkedGrid(grid);
-  const widths: Point = typeof fwhm === 'number' ? [fwhm, fwhm, fwhm] : fwhm;
-  if (!widths.every((width) => width >= 0 && width < Infinity)) {
-    throw new GeometryError('Resolution', { key: 'fwhm', expected: 'lengths ≥ 0 in mm', found: [...widths] });
-  }
-  const kernels = widths.map((width, axis) => gaussianKernel(width / fwhmPerSigma / voxelSize[axis]!));
+  const { shape } = grid;
+  const kernels = gaussianKernels(grid, fwhm);
   const blur = async (x: Volume, { signal }: CallOptions = {}): Promise<Volume> => {
     let image = Float32Array.from(expectShape(x, shape, 'image').data);
     for (let axis = 0; axis < 3; axis++) {
@@ -30,6 +26,19 @@ export function gaussianPsf(grid: Grid, fwhm: number | Point): LinearOperator {
     return array(shape, image);
   };
   return { inShape: shape, outShape: shape, forward: blur, adjoint: blur };
+}
+
+/**
+ * Kernels along z, y and x.
+ * @throws GeometryError when a FWHM is negative or not finite.
+ */
+export function gaussianKernels(grid: Grid, fwhm: number | Point): readonly Float64Array[] {
+  const { voxelSize } = checkedGrid(grid);
+  const widths: Point = typeof fwhm === 'number' ? [fwhm, fwhm, fwhm] : fwhm;
+  if (!widths.every((width) => width >= 0 && width < Infinity)) {
+    throw new GeometryError('Resolution', { key: 'fwhm', expected: 'lengths ≥ 0 in mm', found: [...widths] });
+  }
+  return widths.map((width, axis) => gaussianKernel(width / fwhmPerSigma / voxelSize[axis]!));
 }
 
 /** Weights at 0, 1, 2, … voxels from the centre: k₀ + 2 Σ k_i = 1. */

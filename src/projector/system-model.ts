@@ -10,7 +10,6 @@ import { gatherViews, type Sinogram, type SinogramLayout, sinogramShape } from '
 import { orderedSubsets } from '../geometry/subsets.js';
 import { compose, diagonal, ones } from './compose.js';
 import type { ProjectorEngine } from './engine.js';
-import { gaussianPsf } from './psf.js';
 
 export interface SystemModelOptions extends CallOptions {
   /** Number of subsets of views. @default 1 */
@@ -34,7 +33,7 @@ export async function systemModel(
   { subsets = 1, psf, mask, signal, onProgress = () => {} }: SystemModelOptions = {},
 ): Promise<PoissonSubset[]> {
   const { layout } = scan.prompts;
-  const resolution = psf === undefined || psf === 0 ? undefined : gaussianPsf(grid, psf);
+  const resolution = psf === undefined || psf === 0 ? undefined : engine.gaussianPsf(grid, psf);
   const made: PoissonSubset[] = [];
   for (const views of orderedSubsets(layout.views, subsets)) {
     const factors = scan.multiplicative && gatherViews(scan.multiplicative, views);

@@ -1,12 +1,74 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fill, total } from '../../src/core/array.js';
 import { GeometryError } from '../../src/core/errors.js';
 import { centredGrid } from '../../src/core/image.js';
 import { adjointError } from '../../src/projector/adjoint-error.js';
-import { gaussianPsf } from '../../src/projector/psf.js';
+import type { ProjectorEngine } from '../../src/projector/engine.js';
+import { gaussianKernels } from '../../src/projector/psf.js';
 import { expectAbort, expectMatchedTranspose, maxDifference, noise } from '../laws.js';
+import { engines } from './engines.js';
 
-describe('gaussianPsf', () => {
+/** The plain version, and that of the cpu engine: same laws, same numbers. */
+describe.each(engines)('gaussianPsf, %s engine', (_, open) => {
+  let engine: ProjectorEngine;
+  let gaussianPsf: ProjectorEngine['gaussianPsf'];
+  beforeAll(async () => {
+    engine = await open();
+    gaussianPsf = engine.gaussianPsf;
+  });
+  afterAll(() => engine.dispose());
+
+  it.each([
+    [
+      [7, 5, 9],
+      [2, 3, 2.5],
+      [4, 9, 3],
+    ],
+    [
+      [1, 17, 64],
+      [2, 2, 2],
+      [5, 0, 11],
+    ],
+    [
+      [33, 40, 67],
+      [3, 2, 2],
+      [4.5, 4.5, 4.5],
+    ],
+    [
+      [70, 3, 1],
+      [1, 1, 1],
+      [9, 6, 7],
+    ],
+    [
+      [5, 9, 130],
+      [2, 2, 2],
+      [0, 0, 6],
+    ],
+  ] as const)('is the sum it should be: %j', async (shape, voxel, fwhm) => {
+    const grid = centredGrid(shape, voxel);
+    const image = noise(shape, 4);
+    const [kz, ky, kx] = gaussianKernels(grid, fwhm) as [Float64Array, Float64Array, Float64Array];
+    const along = (values: Float64Array, axis: number, kernel: Float64Array): Float64Array => {
+      const stride = [shape[1] * shape[2], shape[2], 1][axis]!;
+      return values.map((_value, i) => {
+        const at = Math.floor(i / stride) % shape[axis]!;
+        let sum = 0;
+        for (let t = -kernel.length + 1; t < kernel.length; t++) {
+          if (at + t >= 0 && at + t < shape[axis]!) sum += kernel[Math.abs(t)]! * values[i + t * stride]!;
+        }
+        return sum;
+      });
+    };
+    const expected = along(along(along(Float64Array.from(image.data), 0, kz), 1, ky), 2, kx);
+    const found = await gaussianPsf(grid, fwhm).forward(image);
+    expect(
+      maxDifference(
+        found,
+        fill(shape, (i) => expected[i]!),
+      ),
+    ).toBeLessThan(1e-6);
+  });
+
   it('keeps the total of what is away from the border, and loses some at the border', async () => {
     const grid = centredGrid([31, 33, 35], [2, 3, 2.5]);
     const psf = gaussianPsf(grid, [5, 6, 7]);
@@ -44,10 +106,10 @@ describe('gaussianPsf', () => {
   });
 
   it('refuses widths that cannot be, and stops when told to', async () => {
-    const grid = centredGrid([128, 192, 192], [2, 2, 2]);
+    const grid = centredGrid([256, 256, 256], [2, 2, 2]);
     expect(() => gaussianPsf(grid, -1)).toThrow(GeometryError);
     await expectAbort((signal) =>
-      gaussianPsf(grid, 30).forward(
+      gaussianPsf(grid, 90).forward(
         fill(grid.shape, () => 1),
         { signal },
       ),

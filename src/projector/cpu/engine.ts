@@ -2,6 +2,7 @@
 import type { ProjectorEngine } from '../engine.js';
 import { cpuLineProjector } from './lines.js';
 import type { KernelPool } from './pool.js';
+import { cpuGaussianPsf } from './psf.js';
 import { cpuSinogramProjector } from './sinogram.js';
 
 /** @param pool belongs to the engine from now on and ends with it. */
@@ -10,6 +11,7 @@ export function cpuEngine(pool: KernelPool): ProjectorEngine {
     name: 'cpu',
     sinogramProjector: (layout, views, grid) => cpuSinogramProjector(pool, layout, views, grid),
     lineProjector: (lines, grid, tof) => cpuLineProjector(pool, lines, grid, tof),
+    gaussianPsf: (grid, fwhm) => cpuGaussianPsf(pool, grid, fwhm),
     dispose: () => pool.dispose(),
   };
 }

@@ -2,7 +2,16 @@
 
 /** A kernel of assembly/index.ts and its arguments; pointers are byte offsets into the shared memory. */
 export type KernelCall = readonly [
-  kernel: 'pack' | 'unpack' | 'zero' | 'forwardSinogram' | 'adjointSinogram' | 'forwardLines' | 'adjointLines',
+  kernel:
+    | 'pack'
+    | 'unpack'
+    | 'zero'
+    | 'forwardSinogram'
+    | 'adjointSinogram'
+    | 'forwardLines'
+    | 'adjointLines'
+    | 'blurPlanes'
+    | 'blurColumns',
   ...args: number[],
 ];
 
