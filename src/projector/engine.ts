@@ -10,6 +10,8 @@ import { gaussianPsf } from './psf.js';
 
 export interface ProjectorEngine {
   readonly name: 'reference' | 'cpu' | 'gpu';
+  /** How it runs: threads, kernels. For people and sidecars. */
+  readonly details?: string | undefined;
   /**
    * Line integrals of every bin of the views: image in U → sinogram in U·mm, outShape [tof, plane, view, tangential].
    * @throws GeometryError for layouts with time of flight and for views the layout does not have.

@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { fill } from '../../src/core/array.js';
 import { DeviceError, OptionError } from '../../src/core/errors.js';
 import { centredGrid } from '../../src/core/image.js';
+import { linesOf } from '../../src/geometry/lines.js';
 import { sinogramLayout } from '../../src/geometry/sinogram.js';
 import { openCpuEngine, openKernelPool } from '../../src/node/kernel-pool.js';
-import { noise } from '../laws.js';
-import { tinyScanner } from './engines.js';
+import { maxDifference, noise } from '../laws.js';
+import { oddScanner, tinyScanner } from './engines.js';
 
 describe('kernel pool', () => {
   it('serves many calls at once, in turn', async () => {
@@ -36,6 +38,56 @@ describe('kernel pool', () => {
 
   it('refuses a number of threads that cannot be', async () => {
     await expect(openKernelPool({ threads: 0 })).rejects.toThrow(OptionError);
+  });
+
+  it('runs the relaxed kernels where the runtime has them, to the same numbers', async () => {
+    const plain = await openCpuEngine({ threads: 2, relaxed: false });
+    expect(plain.details).toBe('2 threads, SIMD');
+    const url = (file: string): string => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
+    const program = `Promise.all([import(${url('node/kernel-pool.js')}), import(${url('core/image.js')}), import(${url('core/array.js')}),
+      import(${url('geometry/sinogram.js')}), import(${url('geometry/lines.js')})]).then(async ([pool, image, array, sinogram, lines]) => {
+      const engine = await pool.openCpuEngine({ threads: 1 });
+      const grid = image.centredGrid([9, 21, 23], [3, 6, 5]);
+      const layout = sinogram.sinogramLayout(${JSON.stringify(oddScanner)}, { span: 3 });
+      const x = array.fill(grid.shape, (i) => ((i * 7919) % 101) / 101);
+      const out = [];
+      for (const a of [engine.sinogramProjector(layout, [2, 9], grid), engine.lineProjector(lines.linesOf(layout, [2, 9]), grid),
+        engine.gaussianPsf(grid, 9)]) {
+        out.push([...(await a.forward(x)).data], [...(await a.adjoint(array.fill(a.outShape, (i) => (i % 5) / 5))).data]);
+      }
+      console.log(JSON.stringify({ details: engine.details, out }));
+      await engine.dispose();
+    })`;
+    // Newer runtimes have it without being asked and may not know the flag.
+    const flags = process.allowedNodeEnvironmentFlags.has('--experimental-wasm-relaxed-simd') || process.versions.v8 < '11.4';
+    const arguments_ = [...(flags ? ['--experimental-wasm-relaxed-simd'] : []), '-e', program];
+    const { stdout } = await promisify(execFile)(process.execPath, arguments_, { maxBuffer: 2 ** 28 });
+    const { details, out } = JSON.parse(stdout) as { details: string; out: number[][] };
+    expect(details).toBe('1 thread, relaxed SIMD');
+    const grid = centredGrid([9, 21, 23], [3, 6, 5]);
+    const layout = sinogramLayout(oddScanner, { span: 3 });
+    const x = fill(grid.shape, (i) => ((i * 7919) % 101) / 101);
+    const operators = [
+      ...[plain.sinogramProjector(layout, [2, 9], grid), plain.lineProjector(linesOf(layout, [2, 9]), grid)],
+      plain.gaussianPsf(grid, 9),
+    ];
+    for (const [i, a] of operators.entries()) {
+      const forward = await a.forward(x);
+      const adjoint = await a.adjoint(fill(a.outShape, (k) => (k % 5) / 5));
+      expect(
+        maxDifference(
+          fill(forward.shape, (k) => out[2 * i]![k]!),
+          forward,
+        ),
+      ).toBeLessThan(1e-5);
+      expect(
+        maxDifference(
+          fill(adjoint.shape, (k) => out[2 * i + 1]![k]!),
+          adjoint,
+        ),
+      ).toBeLessThan(1e-5);
+    }
+    await plain.dispose();
   });
 
   it('does not keep the process alive', async () => {

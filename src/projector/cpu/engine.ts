@@ -9,6 +9,7 @@ import { cpuSinogramProjector } from './sinogram.js';
 export function cpuEngine(pool: KernelPool): ProjectorEngine {
   return {
     name: 'cpu',
+    details: `${pool.threads} ${pool.threads === 1 ? 'thread' : 'threads'}, ${pool.kernels}`,
     sinogramProjector: (layout, views, grid) => cpuSinogramProjector(pool, layout, views, grid),
     lineProjector: (lines, grid, tof) => cpuLineProjector(pool, lines, grid, tof),
     gaussianPsf: (grid, fwhm) => cpuGaussianPsf(pool, grid, fwhm),
