@@ -40,17 +40,20 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
     throw new OptionError('Number of threads', { expected: '1 … 256', found: threads });
   }
   const { module, kernels } = await compiledKernels(relaxed);
-  const memory = new WebAssembly.Memory({ initial: base / pageBytes, maximum: maximumPages, shared: true });
-  const workerData: WorkerData = { module, memory };
-  const workers = Array.from({ length: threads }, () => new Worker(built('kernel-worker.js', 'node/'), { workerData }));
+  // Let go when the pool is disposed, also if someone still holds the engine.
+  let memory: WebAssembly.Memory | undefined = newMemory();
+  const workers = startWorkers(threads, { module, memory });
   let failure: DeviceError | undefined;
   let reject: (failure: DeviceError) => void = () => {};
+  /** Set to 1 to stop the lanes that run. */
+  let stop = new Int32Array(new SharedArrayBuffer(4));
   const fail = (cause: unknown): void => {
     failure ??= new DeviceError('A projector thread failed', {
       found: cause instanceof Error ? cause.message : String(cause),
       hint: 'Open a new engine; with less memory to spare, use more subsets or larger voxels.',
       cause,
     });
+    Atomics.store(stop, 0, 1);
     reject(failure);
   };
   for (const worker of workers) {
@@ -62,7 +65,7 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
   const run = async (lanes: readonly (readonly KernelCall[])[], signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();
     if (failure) throw failure;
-    const stop = new Int32Array(new SharedArrayBuffer(4));
+    stop = new Int32Array(new SharedArrayBuffer(4));
     const onAbort = (): void => void Atomics.store(stop, 0, 1);
     signal?.addEventListener('abort', onAbort, { once: true });
     for (const worker of workers) worker.ref();
@@ -99,8 +102,8 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
     use(bytes, work) {
       const turn = queue.then(() => {
         if (failure) throw failure;
-        grow(memory, bytes);
-        return work({ buffer: memory.buffer, base, run });
+        grow(memory!, bytes);
+        return work({ buffer: memory!.buffer, base, run });
       });
       queue = turn.catch(() => {});
       return turn;
@@ -109,8 +112,28 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
       await queue;
       failure ??= new DeviceError('This engine is disposed', { hint: 'Open a new one.' });
       await Promise.all(workers.map((worker) => worker.terminate()));
+      workers.length = 0;
+      memory = undefined;
     },
   };
+}
+
+function startWorkers(threads: number, workerData: WorkerData): Worker[] {
+  return Array.from({ length: threads }, () => new Worker(built('kernel-worker.js', 'node/'), { workerData }));
+}
+
+/** @throws DeviceError when the system has no room for it. */
+function newMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: base / pageBytes, maximum: maximumPages, shared: true });
+  } catch (cause) {
+    const expected = '4 GiB of address space';
+    throw new DeviceError('No memory for the projector', {
+      expected,
+      hint: 'Dispose of engines that are not needed any more.',
+      cause,
+    });
+  }
 }
 
 function grow(memory: WebAssembly.Memory, bytes: number): void {

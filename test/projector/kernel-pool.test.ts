@@ -5,9 +5,12 @@ import { fill } from '../../src/core/array.js';
 import { DeviceError, OptionError } from '../../src/core/errors.js';
 import { centredGrid } from '../../src/core/image.js';
 import { linesOf } from '../../src/geometry/lines.js';
+import { scannerByName } from '../../src/geometry/scanners.js';
 import { sinogramLayout } from '../../src/geometry/sinogram.js';
 import { openCpuEngine, openKernelPool } from '../../src/node/kernel-pool.js';
-import { maxDifference, noise } from '../laws.js';
+import { cpuEngine } from '../../src/projector/cpu/engine.js';
+import type { KernelCall } from '../../src/projector/cpu/pool.js';
+import { expectAbort, maxDifference, noise } from '../laws.js';
 import { oddScanner, tinyScanner } from './engines.js';
 
 describe('kernel pool', () => {
@@ -26,6 +29,53 @@ describe('kernel pool', () => {
     await expect(outside).rejects.toThrow(DeviceError);
     await expect(pool.use(64, async () => 1)).rejects.toThrow(DeviceError);
     await pool.dispose();
+  });
+
+  it('ends the work of the other threads when one crashes, and says so to whoever calls next', async () => {
+    const pool = await openKernelPool({ threads: 2 });
+    const engine = cpuEngine(pool);
+    const operator = engine.sinogramProjector(sinogramLayout(tinyScanner), [0], centredGrid([5, 9, 9], [3.5, 9, 9]));
+    const long = (base: number): KernelCall[] => new Array<KernelCall>(1e5).fill(['zero', base, 2 ** 24]);
+    const crash = pool.use(2 ** 25, (space) => space.run([long(space.base), [['zero', 2 ** 31, 64]]]));
+    const started = performance.now();
+    await expect(crash).rejects.toThrow(/thread failed.*memory/);
+    await expect(operator.forward(noise(operator.inShape))).rejects.toThrow(DeviceError);
+    await engine.dispose();
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
+  it('stops an adjoint within a second, and works on afterwards', async () => {
+    const engine = await openCpuEngine({ threads: 2 });
+    const mmr = sinogramLayout(scannerByName('mMR'), { span: 11, maxRingDifference: 60 });
+    const grid = centredGrid([127, 172, 172], [2.03125, 4, 4]);
+    const sinogram = engine.sinogramProjector(mmr, [0, 50, 100, 150, 200, 250], grid);
+    const lines = engine.lineProjector(linesOf(mmr, [7, 90]), grid);
+    for (const operator of [sinogram, lines]) {
+      await expectAbort((signal) =>
+        operator.adjoint(
+          fill(operator.outShape, () => 1),
+          { signal },
+        ),
+      );
+    }
+    const psf = engine.gaussianPsf(centredGrid([5, 5, 5], [2, 2, 2]), 0);
+    const image = noise([5, 5, 5]);
+    expect((await psf.adjoint(image)).data).toEqual(image.data);
+    await engine.dispose();
+  });
+
+  it('gives its memory and threads back when disposed, even while the engine is held', async () => {
+    const url = new URL('../../dist/node/kernel-pool.js', import.meta.url).href;
+    const program = `import(${JSON.stringify(url)}).then(async ({ openKernelPool }) => {
+      const pool = await openKernelPool({ threads: 2 });
+      await pool.use(2 ** 29, (space) => space.run([[['zero', space.base, 2 ** 29]]]));
+      const used = process.memoryUsage().rss;
+      await pool.dispose();
+      for (let i = 0; i < 20; i++) { gc(); await new Promise((go) => setTimeout(go, 20)); }
+      console.log(JSON.stringify({ freed: used - process.memoryUsage().rss, threads: pool.threads }));
+    })`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '-e', program]);
+    expect(JSON.parse(stdout).freed).toBeGreaterThan(0.9 * 2 ** 29);
   });
 
   it('says that there is not enough memory', async () => {
