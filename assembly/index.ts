@@ -3,3 +3,4 @@ export { pack, unpack, zero } from './image';
 export { adjointLines, forwardLines } from './lines';
 export { blurColumns, blurPlanes } from './psf';
 export { adjointSinogram, forwardSinogram } from './sinogram';
+export { adjointTof, forwardTof } from './sinogram-tof';

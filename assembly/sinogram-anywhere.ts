@@ -1,4 +1,5 @@
 /** @file  Segments whose planes are not one or two voxels apart: every plane has its own shift and weight. */
+import { blend } from './madd';
 import { tauBase, tauStep } from './ray';
 import { offsetOf, planesOf, slopeOf, tBytes } from './sinogram-table';
 
@@ -13,11 +14,27 @@ function seenPlanes(t: usize, start: f64, bottom: f64, top: f64): void {
   lastPlane = <i32>Math.max(-1, Math.min(planes, Math.ceil((top - start) / spacing)) - 1);
 }
 
-function blend(a: v128, b: v128, w: v128): v128 {
-  return f32x4.add(a, f32x4.mul(w, f32x4.sub(b, a)));
+/** Interpolation at four positions in voxels, each pair of neighbours by one load. */
+function neighbours(column: usize, positions: v128): v128 {
+  const floors = f32x4.floor(positions);
+  const k = i32x4.shl(i32x4.trunc_sat_f32x4_s(floors), 2);
+  const a = v128.load_lane<u64>(column + i32x4.extract_lane(k, 1), v128.load64_zero(column + i32x4.extract_lane(k, 0)), 1);
+  const b = v128.load_lane<u64>(column + i32x4.extract_lane(k, 3), v128.load64_zero(column + i32x4.extract_lane(k, 2)), 1);
+  return blend(v128.shuffle<f32>(a, b, 0, 2, 4, 6), v128.shuffle<f32>(a, b, 1, 3, 5, 7), f32x4.sub(positions, floors));
 }
 
-/** Four planes at a time, each pair of neighbours by one load. */
+/** Interpolation at four planes r … r + 3 of a segment that is at `start` with plane 0; zero outside the image. */
+export function positionsAnywhere(t: usize, column: usize, start: f64, r: i32): v128 {
+  const spacing = load<f64>(t, 56);
+  const at = Math.min(Math.max(start + spacing * <f64>r, -1 - 4 * spacing), load<f64>(t, 80) + 1);
+  const whole = Math.floor(at);
+  const positions = f32x4.add(f32x4.splat(<f32>(at - whole)), f32x4.mul(f32x4(0, 1, 2, 3), f32x4.splat(<f32>spacing)));
+  const low = f32x4.splat(<f32>(load<f64>(t, 72) - whole));
+  const high = f32x4.splat(<f32>(load<f64>(t, 80) - whole));
+  return neighbours(column + ((<i32>whole) << 2), f32x4.min(f32x4.max(positions, low), high));
+}
+
+/** Four planes at a time. */
 export function lerpAnywhere(t: usize, out: usize, t0: usize, i: i32, count: i32): void {
   const spacing = load<f64>(t, 56);
   const lanes = f32x4.mul(f32x4(0, 1, 2, 3), f32x4.splat(<f32>spacing));
@@ -30,15 +47,8 @@ export function lerpAnywhere(t: usize, out: usize, t0: usize, i: i32, count: i32
       const at = start + spacing * <f64>r;
       const whole = Math.floor(at);
       const positions = f32x4.add(f32x4.splat(<f32>(at - whole)), lanes);
-      const floors = f32x4.floor(positions);
-      const k = i32x4.shl(i32x4.trunc_sat_f32x4_s(floors), 2);
-      const base = column + ((<i32>whole) << 2);
-      const a = v128.load_lane<u64>(base + i32x4.extract_lane(k, 1), v128.load64_zero(base + i32x4.extract_lane(k, 0)), 1);
-      const b = v128.load_lane<u64>(base + i32x4.extract_lane(k, 3), v128.load64_zero(base + i32x4.extract_lane(k, 2)), 1);
-      const below = v128.shuffle<f32>(a, b, 0, 2, 4, 6);
-      const above = v128.shuffle<f32>(a, b, 1, 3, 5, 7);
       const o = out + ((<usize>r) << 2);
-      v128.store(o, f32x4.add(v128.load(o), blend(below, above, f32x4.sub(positions, floors))));
+      v128.store(o, f32x4.add(v128.load(o), neighbours(column + ((<i32>whole) << 2), positions)));
     }
     for (; r <= lastPlane; r++) {
       const position = start + spacing * <f64>r;

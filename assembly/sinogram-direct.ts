@@ -4,8 +4,8 @@
 import { column, lateralStride, planeStride, tauBase, tauStep, uBase, uStep } from './ray';
 import { chunk, offsetOf, row, rowsBytes, rowsPlace, segments, slopeOf, table } from './sinogram-table';
 
-/** T at plane i, and beside it T[z + 1] − T[z] from z = −1 on. */
-export function interpolate(t: usize, differences: usize, i: i32, nzp: i32): void {
+/** T at plane i. */
+export function interpolateRow(t: usize, i: i32, nzp: i32): void {
   const u = uBase + uStep * <f64>i;
   const j = Math.floor(u);
   const w = f32x4.splat(<f32>(u - j));
@@ -16,7 +16,28 @@ export function interpolate(t: usize, differences: usize, i: i32, nzp: i32): voi
     const va = v128.load(a + z);
     v128.store(t + z, f32x4.add(va, f32x4.mul(w, f32x4.sub(v128.load(b + z), va))));
   }
-  for (let at = t - 16; at < t + bytes; at += 16) v128.store(at + differences, f32x4.sub(v128.load(at, 4), v128.load(at)));
+}
+
+/** T at plane i, and beside it T[z + 1] − T[z] from z = −1 on. */
+export function interpolate(t: usize, differences: usize, i: i32, nzp: i32): void {
+  interpolateRow(t, i, nzp);
+  const end = t + ((<usize>nzp) << 2);
+  for (let at = t - 16; at < end; at += 16) v128.store(at + differences, f32x4.sub(v128.load(at, 4), v128.load(at)));
+}
+
+/** u, voxels z0 on, to the two columns of step i. */
+export function spread(i: i32, u: usize, z0: i32, bytes: usize): void {
+  const lateral = uBase + uStep * <f64>i;
+  const j = Math.floor(lateral);
+  const w = f32x4.splat(<f32>(lateral - j));
+  const a = column + i * planeStride + <i32>j * lateralStride + (z0 << 2);
+  const b = a + lateralStride;
+  for (let z: usize = 0; z < bytes; z += 16) {
+    const value = v128.load(u + z);
+    const share = f32x4.mul(w, value);
+    v128.store(a + z, f32x4.add(v128.load(a + z), f32x4.sub(value, share)));
+    v128.store(b + z, f32x4.add(v128.load(b + z), share));
+  }
 }
 
 /** For each of `chunk` steps the address of T (or of a row) at r = 0 and the weight g: pairs of 32 bits. `step`: bytes from step to step. */

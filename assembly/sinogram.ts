@@ -5,9 +5,9 @@
  *    y[r] = c Σ_i (1 − g_i) T_i[p r + k_i] + g_i T_i[p r + k_i + 1]
  *  and the sum is over contiguous vectors. Flat segments go by events, steep ones step by step (p = 1 and p = 2); any other p is not
  *  vectorised over planes. */
-import { column, first, last, lateralStride, planeStride, uBase, uStep } from './ray';
+import { first, last } from './ray';
 import { lerpAnywhere, scatterAnywhere } from './sinogram-anywhere';
-import { gatherEverySecond, gatherPlain, interpolate, lerp, lerpEverySecond, shifts } from './sinogram-direct';
+import { gatherEverySecond, gatherPlain, interpolate, lerp, lerpEverySecond, shifts, spread } from './sinogram-direct';
 import { addEvents, beginBack, forwardEvents, latticeRows, spreadEvents, stepBack } from './sinogram-event';
 import {
   accBytes,
@@ -171,21 +171,6 @@ function shiftsOfChunk(second: i32, rows: usize, steps: usize, i: i32, z0: i32):
     // With p = 2 the pair is (k, g) itself: even and odd shifts go different ways.
     if (kindOf(t) === 1) shifts(t, steps + ((<usize>d) << 6), i, rows + rowsPlace(t) + ((<usize>z0) << 2), 0, -4);
     else shifts(t, steps + ((<usize>d) << 6), i, 0, 0, 1);
-  }
-}
-
-/** u to the two columns of step i. */
-function spread(i: i32, u: usize, z0: i32, bytes: usize): void {
-  const lateral = uBase + uStep * <f64>i;
-  const j = Math.floor(lateral);
-  const w = f32x4.splat(<f32>(lateral - j));
-  const a = column + i * planeStride + <i32>j * lateralStride + (z0 << 2);
-  const b = a + lateralStride;
-  for (let z: usize = 0; z < bytes; z += 16) {
-    const value = v128.load(u + z);
-    const share = f32x4.mul(w, value);
-    v128.store(a + z, f32x4.add(v128.load(a + z), f32x4.sub(value, share)));
-    v128.store(b + z, f32x4.add(v128.load(b + z), share));
   }
 }
 

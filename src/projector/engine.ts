@@ -1,12 +1,15 @@
 /** @file  What computes projections: the plain reference, the processor's cores, or a graphics card. All give the same numbers. */
-import type { Point } from '../core/array.js';
+import { type Point, size } from '../core/array.js';
 import { GeometryError } from '../core/errors.js';
-import type { Grid } from '../core/image.js';
+import { checkedGrid, type Grid } from '../core/image.js';
 import type { LinearOperator } from '../core/interfaces.js';
 import { axialLines, type Lines, transaxialLines } from '../geometry/lines.js';
 import { type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
-import { type EndPoints, josephProjector, type LineTof, tracedProjector } from './joseph.js';
+import { tofCentres, tofLengths } from '../geometry/tof.js';
+import { type EndPoints, josephProjector, type LineTof, tracedProjector, traceLine } from './joseph.js';
 import { gaussianPsf } from './psf.js';
+import { tofWeight } from './tof-weight.js';
+import { tracedOperator } from './traced.js';
 
 export interface ProjectorEngine {
   readonly name: 'reference' | 'cpu' | 'gpu';
@@ -14,7 +17,8 @@ export interface ProjectorEngine {
   readonly details?: string | undefined;
   /**
    * Line integrals of every bin of the views: image in U → sinogram in U·mm, outShape [tof, plane, view, tangential].
-   * @throws GeometryError for layouts with time of flight and for views the layout does not have.
+   * TOF bin 0 is the most negative timing position, as in STIR's files: it lies nearest to detector 2, the end of the line.
+   * @throws GeometryError for views the layout does not have, and for TOF bins of a scanner whose time of flight is not known.
    */
   sinogramProjector(layout: SinogramLayout, views: readonly number[], grid: Grid): LinearOperator;
   /**
@@ -46,7 +50,19 @@ export function referenceEngine(): ProjectorEngine {
         const [x1, y1, x2, y2] = [transaxial[bin]!, transaxial[bin + 1]!, transaxial[bin + 2]!, transaxial[bin + 3]!];
         return [axial[plane]!, y1, x1, axial[plane + 1]!, y2, x2];
       };
-      return tracedProjector(outShape, lineAt, grid);
+      if (layout.tofBins === 1) return tracedProjector(outShape, lineAt, grid);
+      const tof = tofLengths(layout);
+      const centres = tofCentres(layout);
+      const lines = size(outShape) / layout.tofBins;
+      return tracedOperator(checkedGrid(grid).shape, outShape, (i, visit) => {
+        const line = lineAt(i % lines);
+        const centre = centres[Math.floor(i / lines)]!;
+        const length = Math.hypot(line[3] - line[0], line[4] - line[1], line[5] - line[2]);
+        traceLine(grid, line, (voxel, weight, tau) => {
+          const share = tofWeight(tof, (tau - 0.5) * length - centre);
+          if (share > 0) visit(voxel, share * weight);
+        });
+      });
     },
     lineProjector: josephProjector,
     gaussianPsf,
@@ -56,17 +72,9 @@ export function referenceEngine(): ProjectorEngine {
 
 /**
  * Shape of the projections of these views.
- * @throws GeometryError for layouts with time of flight and for views the layout does not have.
+ * @throws GeometryError for views the layout does not have.
  */
 export function projectedShape(layout: SinogramLayout, views: readonly number[]): readonly number[] {
-  if (layout.tofBins > 1) {
-    throw new GeometryError('Projection with time of flight is not available in this version', {
-      key: 'tofBins',
-      expected: '1',
-      found: layout.tofBins,
-      hint: 'Sum the time-of-flight bins of all terms first.',
-    });
-  }
   const bad = views.find((view) => !Number.isInteger(view) || view < 0 || view >= layout.views);
   if (bad !== undefined || views.length === 0) {
     throw new GeometryError('View', { expected: `views in 0 … ${layout.views - 1}`, found: bad ?? 'none' });

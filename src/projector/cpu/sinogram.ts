@@ -7,7 +7,9 @@ import type { LinearOperator } from '../../core/interfaces.js';
 import type { CallOptions } from '../../core/iterate.js';
 import { transaxialLines } from '../../geometry/lines.js';
 import type { SinogramLayout } from '../../geometry/sinogram.js';
+import { tofLengths } from '../../geometry/tof.js';
 import { projectedShape } from '../engine.js';
+import { erf } from '../tof-weight.js';
 import { imageLanes, partialImages } from './image.js';
 import { type KernelCall, type KernelPool, type Pieces, pieces, ranges, type Workspace } from './pool.js';
 import { columnLength, columnsBytes, gridTable, type SegmentTable, segmentTables } from './tables.js';
@@ -21,7 +23,7 @@ const samplesPerCall = 5e7;
 /** Bytes that the kernels take for P and Q. */
 const prefixBytes = 2 * 24640;
 
-/** @throws GeometryError for views the layout does not have. */
+/** @throws GeometryError for views the layout does not have, and for TOF bins of a scanner whose time of flight is not known. */
 export function cpuSinogramProjector(
   pool: KernelPool,
   layout: SinogramLayout,
@@ -35,24 +37,30 @@ export function cpuSinogramProjector(
   const bins = views.length * layout.tangential;
   const values = size(outShape);
   const length = columnLength(grid);
-  const groups = ranges(bins, partialCount(grid, values, bins), block);
+  const tof = layout.tofBins > 1 ? tofLengths(layout) : undefined;
+  const cumulative = tof ? cumulativeTable() : new Float32Array(0);
+  const groups = ranges(bins, partialCount(grid, values, bins * layout.tofBins), block);
   // Voxels do not care which slab they lie in: slabs may follow the number of threads.
-  const slabs = ranges(length, Math.ceil(pool.threads / groups.length), 16);
+  const slabs = tof ? [[0, length] as const] : ranges(length, Math.ceil(pool.threads / groups.length), 16);
   const steps = Math.max(inShape[1], inShape[2]);
-  const perCall = tables.map(({ planes }) => Math.max(1, Math.floor(samplesPerCall / (planes * steps * block))) * block);
+  const perCall = tables.map(
+    ({ planes }) => Math.max(1, Math.floor(samplesPerCall / (planes * steps * block * (tof ? 10 : 1)))) * block,
+  );
 
   /** Places of what both directions share; the image as [z][y][x] and the sinogram are never needed at the same time. */
   const places = (take: Pieces['take']) => ({
     data: take(4 * Math.max(values, size(inShape))),
     bins: take(transaxial.byteLength),
+    cumulative: take(cumulative.byteLength),
     tables: tables.map(({ rows, crossings }) => ({
       segments: take(rows.byteLength),
       crossings: take(crossings.byteLength),
-      geometry: take(120),
+      geometry: take(160),
     })),
   });
   const write = ({ buffer }: Workspace, at: ReturnType<typeof places>): void => {
     new Float64Array(buffer, at.bins, transaxial.length).set(transaxial);
+    new Float32Array(buffer, at.cumulative, cumulative.length).set(cumulative);
     tables.forEach(({ rows, crossings, ...table }, i) => {
       const place = at.tables[i]!;
       new Float64Array(buffer, place.segments, rows.length).set(rows);
@@ -60,7 +68,8 @@ export function cpuSinogramProjector(
       const { count, tLength, tLead, accLength, rowsLength, eventCount, pieceSteps, latticeLength, prefixLead } = table;
       const shared = [at.bins, bins, at.data, count, place.segments, tLength, tLead, accLength, rowsLength];
       const events = [eventCount, place.crossings, crossings.length / 16, pieceSteps, latticeLength, prefixLead];
-      new Float64Array(buffer, place.geometry, 15).set([...shared, ...events]);
+      const timing = [layout.tofBins, outShape[1]!, tof?.width ?? 0, tof?.sigma ?? 0, at.cumulative];
+      new Float64Array(buffer, place.geometry, 20).set([...shared, ...events, ...timing]);
     });
   };
   /** Calls for bins from … to, all blocks of segments, short enough each. */
@@ -69,15 +78,22 @@ export function cpuSinogramProjector(
       ranges(to - from, Math.ceil((to - from) / perCall[i]!), block).map(([a, b]) => call(i, from + a, from + b)),
     );
   const largest = (bytes: (table: SegmentTable) => number): number => Math.max(...tables.map(bytes));
-  const forwardScratch = largest(
+  const tofScratch = largest(
+    ({ tLength, accLength }) =>
+      (steps + 10) * (4 * tLength + 96 + 4 * (layout.tofBins + 2)) + 16 * layout.tofBins * accLength + 16 * layout.tofBins + 512,
+  );
+  const sumsScratch = largest(
     ({ tLength, accLength, latticeLength, count }) =>
       4 * (16 * tLength + block * accLength + latticeLength + count) + prefixBytes + 256,
   );
+  const forwardScratch = tof ? tofScratch : sumsScratch;
   const adjointScratch = (slab: number): number =>
-    largest(
-      ({ accLength, rowsLength, latticeLength, count }) =>
-        4 * (block * accLength + 2 * rowsLength + 2 * latticeLength + slab) + prefixBytes + 84 * (count + 8) + 256,
-    );
+    tof
+      ? tofScratch
+      : largest(
+          ({ accLength, rowsLength, latticeLength, count }) =>
+            4 * (block * accLength + 2 * rowsLength + 2 * latticeLength + slab) + prefixBytes + 84 * (count + 8) + 256,
+        );
 
   const forwardPlan = (base: number) => {
     const { take, total } = pieces(base);
@@ -109,7 +125,13 @@ export function cpuSinogramProjector(
         new Float32Array(space.buffer, at.data, image.length).set(image);
         await space.run(imageLanes.pack(grid, at.data, columns), signal);
         const work = parts.map(([from, to], lane) =>
-          calls(from, to, (i, a, b) => ['forwardSinogram', gridAt, at.tables[i]!.geometry, scratch[lane]!, a, b]),
+          calls(from, to, (i, a, b) => [
+            tof ? 'forwardTof' : 'forwardSinogram',
+            gridAt,
+            at.tables[i]!.geometry,
+            scratch[lane]!,
+            ...[a, b],
+          ]),
         );
         await space.run(work, signal);
         return array(outShape, new Float32Array(space.buffer, at.data, values).slice());
@@ -128,11 +150,11 @@ export function cpuSinogramProjector(
         const work = groups.flatMap(([from, to], i) =>
           slabs.map(([z0, z1], j) =>
             calls(from, to, (k, a, b) => [
-              'adjointSinogram',
+              tof ? 'adjointTof' : 'adjointSinogram',
               gridsAt[i]!,
               at.tables[k]!.geometry,
               scratch[i]![j]!,
-              ...[a, b, z0, z1],
+              ...(tof ? [a, b] : [a, b, z0, z1]),
             ]),
           ),
         );
@@ -142,6 +164,11 @@ export function cpuSinogramProjector(
       });
     },
   };
+}
+
+/** The cumulative of the Gaussian at −6σ, −6σ + σ/256, …, +6σ, and once more. */
+function cumulativeTable(): Float32Array {
+  return Float32Array.from({ length: 12 * 256 + 2 }, (_, i) => 0.5 + 0.5 * erf((i / 256 - 6) / Math.SQRT2));
 }
 
 /** Partial images of the adjoint. They spare the slabs, and cost a sum: worth it where bins are many for the image, and memory allows. */

@@ -30,7 +30,7 @@ export interface SegmentTable {
   /** A row of T, and where z = 0 is in it. */
   readonly tLength: number;
   readonly tLead: number;
-  /** All planes of one bin, each segment rounded up to 16. */
+  /** All planes of one bin, each segment rounded up to 16; with time of flight to 12. */
   readonly accLength: number;
   /** All planes of one bin with zeros before and after each segment. */
   readonly rowsLength: number;
@@ -49,8 +49,10 @@ export interface SegmentTable {
 const rowBytes = 128;
 /** Floats that P may take in the kernels; columns that need more go step by step. */
 const prefixLength = 6160;
-/** Planes of voxels that a segment passes in a step, above which it goes step by step; for planes one and two voxels apart. */
-const crossover = [0, 0.35, 0.5];
+/** Planes of voxels that a segment passes in a step, above which it goes step by step. */
+const crossover = 0.6;
+/** Steps between restarts times planes passed in a step: keeps the rounding of the sums below 2e-5 of the largest value. */
+const restart = 20;
 /** Floats of the lattice rows that are worked on together: they stay in the cache nearest to the core. */
 const blockLength = 6144;
 
@@ -63,26 +65,29 @@ interface AxialSegment {
   readonly spacing: number;
   readonly length2: number;
   readonly event: boolean;
+  /** Planes of voxels passed in a step of a usual line. */
+  readonly rise: number;
   readonly low: number;
   readonly high: number;
 }
 
-/** Tables of blocks of segments, flattest first, in blocks whose rows fit the cache. */
+/** Tables of blocks of segments, flattest first, in blocks whose rows fit the cache. With time of flight none goes by events. */
 export function segmentTables(layout: SinogramLayout, grid: Grid): SegmentTable[] {
+  const tof = layout.tofBins > 1;
   const tables: SegmentTable[] = [];
   let block: AxialSegment[] = [];
   let length = 0;
   for (const segment of axialSegments(layout, grid)) {
     const rowLength = (segment.kind || 1) * segment.n + 16;
     if (length + rowLength > blockLength && block.length > 0) {
-      tables.push(segmentTable(block, grid));
+      tables.push(segmentTable(block, grid, tof));
       block = [];
       length = 0;
     }
     block.push(segment);
     length += rowLength;
   }
-  return [...tables, segmentTable(block, grid)];
+  return [...tables, segmentTable(block, grid, tof)];
 }
 
 /** Segments in voxels: those that go by events first, then by kind, then by slope. */
@@ -102,13 +107,14 @@ function axialSegments(layout: SinogramLayout, grid: Grid): AxialSegment[] {
     const kind = (whole === 1 || whole === 2) && Math.abs(spacing - whole) * n < 1e-6 ? whole : 0;
     const offset = (z1 - grid.origin[0]) / dz;
     const slope = (z2 - z1) / dz;
+    const rise = Math.abs(slope) * step;
     // Shifts at which a whole segment misses the image are set to the nearest such shift, so that padding stays short.
     const clamp = (k: number): number => Math.min(Math.max(k, -kind * n - 2), nz);
     const low = kind === 0 ? -1 : clamp(Math.floor(Math.min(offset, offset + slope)) - 1);
     const high = kind === 0 ? nz : clamp(Math.floor(Math.max(offset, offset + slope)) + 1);
     const short = Math.max(16 - low, 0) + Math.max(columnLength(grid), high + kind * n) + 64 <= prefixLength;
-    const event = kind !== 0 && short && Math.abs(slope) * step <= crossover[kind]!;
-    return { first, n, offset, slope, kind, spacing, length2: (z2 - z1) ** 2, event, low, high };
+    const event = layout.tofBins === 1 && kind !== 0 && short && rise <= crossover;
+    return { first, n, offset, slope, kind, spacing, length2: (z2 - z1) ** 2, event, rise, low, high };
   });
   const rank = ({ event, kind }: AxialSegment): number => (event ? 0 : kind || 3);
   return segments.sort((a, b) => rank(a) - rank(b) || Math.abs(a.slope) - Math.abs(b.slope));
@@ -119,7 +125,7 @@ function axialSegments(layout: SinogramLayout, grid: Grid): AxialSegment[] {
  * 0: any), place among accumulators, squared axial length (mm²), p, place among padded rows, lowest and highest shift k, place among and
  * length of rows on the lattice, 1 / S, 0, 0.
  */
-function segmentTable(segments: readonly AxialSegment[], grid: Grid): SegmentTable {
+function segmentTable(segments: readonly AxialSegment[], grid: Grid, tof: boolean): SegmentTable {
   const length = columnLength(grid);
   let tLead = 16;
   let tEnd = length + 16;
@@ -128,7 +134,7 @@ function segmentTable(segments: readonly AxialSegment[], grid: Grid): SegmentTab
   let latticeLength = 8;
   let prefixLead = 16;
   const rows = segments.flatMap(({ first, n, offset, slope, kind, spacing, length2, event, low, high }) => {
-    const padded = roundUp(n, 16);
+    const padded = roundUp(n, tof ? 12 : 16);
     const acc = accLength;
     accLength += padded;
     let place = rowsLength;
@@ -141,7 +147,7 @@ function segmentTable(segments: readonly AxialSegment[], grid: Grid): SegmentTab
       rowsLength += roundUp(n + 1, 16);
     } else {
       tLead = Math.max(tLead, roundUp(8 - low, 16));
-      tEnd = Math.max(tEnd, high + kind * padded + 16);
+      tEnd = Math.max(tEnd, high + kind * padded + 32);
       place += Math.max(0, Math.ceil(high / kind)) + 8;
       rowsLength = roundUp(place + Math.max(n, Math.ceil((length - low) / kind)) + 8, 16);
     }
@@ -160,7 +166,7 @@ function segmentTable(segments: readonly AxialSegment[], grid: Grid): SegmentTab
     crossings: crossingTable(events),
     latticeLength: roundUp(latticeLength + 32, 16),
     prefixLead,
-    pieceSteps: 64,
+    pieceSteps: Math.round(Math.min(128, Math.max(16, restart / Math.max(...events.map(({ rise }) => rise), 0)))),
   };
 }
 
