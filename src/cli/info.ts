@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { FormatError } from '../core/errors.js';
+import { FormatError, OptionError } from '../core/errors.js';
 import { effectiveRadius } from '../geometry/scanner.js';
 import { planeCount, type SinogramLayout, segmentNumbers } from '../geometry/sinogram.js';
 import { readInterfileLayout } from '../io/interfile-projdata.js';
@@ -11,25 +11,46 @@ import { readBytes } from '../node/files.js';
 import { readImage } from '../node/images.js';
 import { readModel } from '../node/model-folder.js';
 import { readScan } from '../node/scan-folder.js';
-import { type Result, type Run, verb } from './verb.js';
+import { layoutOf, type PlanOptions, planned } from './plan.js';
+import { positive, type Result, type Run, verb, whole } from './verb.js';
 
 export function info(program: Command): void {
   const command = program
-    .command('info <file>')
-    .description('describe an image, a scan folder, a sinogram header or a model folder');
-  verb(command, async (_run: Run, file: string): Promise<Result> => {
-    if (!existsSync(file)) throw new FormatError('There is no such file or folder', { file });
-    const found = statSync(file).isDirectory()
-      ? await folder(file)
-      : /\.hs$/i.test(file)
-        ? await header(file)
-        : await image(file);
-    const width = Math.max(...Object.keys(found).map((key) => key.length));
-    const text = Object.entries(found).map(
-      ([key, value]) => `${key.padEnd(width)}  ${typeof value === 'string' ? value : JSON.stringify(value)}`,
-    );
-    return { json: { file, ...found }, text: text.join('\n') };
-  });
+    .command('info [file]')
+    .description('describe an image, a scan folder, a sinogram header or a model folder; or plan a reconstruction')
+    .option('--plan', 'memory and time of an OSEM iteration of a scan folder, a sinogram header or --scanner')
+    .option('--scanner <name>', '--plan: a known scanner instead of a file')
+    .option('--span <n>', '--plan --scanner: axial compression (default 1)', whole)
+    .option('--max-ring-difference <n>', '--plan --scanner: largest ring difference (default all)', whole)
+    .option('--view-mash <n>', '--plan --scanner: views added into one (default 1)', whole)
+    .option('--voxel <mm>', '--plan: transaxial voxel size (default: the scanner’s bin size)', positive)
+    .option('--size <n>', '--plan: voxels along x and y (default: the field of view)', whole)
+    .option('--subsets <n>', '--plan: ordered subsets (default 8, or as many as memory asks for)', whole);
+  verb(
+    command,
+    async (run: Run, file: string | undefined, options: PlanOptions & { readonly plan?: boolean }): Promise<Result> => {
+      if (options.plan && file === undefined) return planned(run, layoutOf(options), options);
+      if (file === undefined)
+        throw new OptionError('Nothing to describe', { key: 'file', expected: 'a file or a folder', found: 'none' });
+      if (!existsSync(file)) throw new FormatError('There is no such file or folder', { file });
+      if (options.plan) return planned(run, await layoutIn(file), options);
+      const found = statSync(file).isDirectory()
+        ? await folder(file)
+        : /\.hs$/i.test(file)
+          ? await header(file)
+          : await image(file);
+      const width = Math.max(...Object.keys(found).map((key) => key.length));
+      const text = Object.entries(found).map(
+        ([key, value]) => `${key.padEnd(width)}  ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+      );
+      return { json: { file, ...found }, text: text.join('\n') };
+    },
+  );
+}
+
+async function layoutIn(file: string): Promise<SinogramLayout> {
+  if (statSync(file).isDirectory()) return (await readScan(file)).scan.prompts.layout;
+  return readInterfileLayout(await readBytes(file), file).layout;
 }
 
 async function folder(file: string): Promise<Record<string, unknown>> {
