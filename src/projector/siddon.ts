@@ -125,6 +125,9 @@ export function siddonSinogramProjector(
     if (!Number.isInteger(rays) || rays < 1)
       throw new GeometryError('Number of rays', { key, expected: 'a positive integer', found: rays });
   }
+  if (layout.tofBins > 1) {
+    throw new GeometryError('Path lengths know no time of flight', { key: 'tofBins', expected: '1', found: layout.tofBins });
+  }
   const transaxial = transaxialLines(layout, views);
   const axial = axialLines(layout);
   const axialWidth = layout.segments.flatMap((s) => {

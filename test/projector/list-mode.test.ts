@@ -185,6 +185,23 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
     expect(views).toBeGreaterThan(4);
   });
 
+  it('reconstructs what the histogram does, with time of flight', async () => {
+    const timed = sinogramLayout(tofScanner, { span: 3, tofMash: 2 });
+    const views = Array.from({ length: timed.views }, (_, view) => view);
+    const mean = (await engine.sinogramProjector(timed, views, grid).forward(body)).data;
+    const { bins, histogram } = drawn(
+      timed,
+      fill(sinogramShape(timed), (i) => 0.01 * mean[i]! + 0.01),
+    );
+    const additive = { layout: timed, values: fill(histogram.shape, () => 0.01) };
+    const list = await listMode(timed, [eventsIn(timed, bins)]);
+    const scan = { prompts: { layout: timed, values: histogram }, additive, position: 'HFS' } as const;
+    const run = async (subsets: readonly PoissonSubset[]): Promise<NdArray> => (await last(osem(subsets, { epochs: 1 }))).image;
+    const expected = await run(await systemModel(scan, engine, grid, { subsets: 2 }));
+    const found = await run(await listModeModel(list, { additive }, engine, grid, { subsets: 2 }));
+    expect(maxDifference(found, expected)).toBeLessThan(5e-4);
+  });
+
   it('has no model of no events', async () => {
     const none: ListMode = { layout, bins: new Float64Array(0), outside: 0, occupancy: 0 };
     await expect(listModeModel(none, {}, engine, grid)).rejects.toThrow(OptionError);

@@ -143,6 +143,9 @@ describe('Siddon', () => {
     const grid = centredGrid([127, 60, 60], [2.03125, 8, 8]);
     expect(() => siddonSinogramProjector(layout, [0], grid, { axialRays: 0 })).toThrow(GeometryError);
     expect(() => siddonSinogramProjector(layout, [252], grid)).toThrow(GeometryError);
+    expect(() => siddonSinogramProjector(sinogramLayout(scannerByName('mCT'), { span: 11, tofMash: 1 }), [0], grid)).toThrow(
+      /time of flight/,
+    );
     const operator = siddonSinogramProjector(layout, [0, 1, 2], grid);
     const data = fill(operator.outShape, () => 1);
     await expectAbort((signal) => operator.adjoint(data, { signal }));

@@ -31,6 +31,8 @@ export interface Workspace {
 
 export interface KernelPool {
   readonly threads: number;
+  /** Which build of the kernels runs. */
+  readonly kernels: 'SIMD' | 'relaxed SIMD';
   /**
    * Waits for its turn and gives `work` at least `bytes` bytes, whose contents are whatever the last call left.
    * @throws DeviceError when there is not so much memory, a thread has failed or the pool is disposed.
