@@ -62,7 +62,7 @@ export interface AttenuationMap {
 }
 
 /**
- * exp(−∫ μ dl) of every bin: the share of pairs that is not attenuated.
+ * exp(−∫ μ dl) of every bin: the share of pairs that is not attenuated. It is that of the whole line, the same in all TOF bins.
  * @throws ShapeError when the values do not fit the grid; GeometryError when the engine cannot project the layout.
  */
 export async function attenuationFactors(
@@ -73,6 +73,7 @@ export async function attenuationFactors(
 ): Promise<Sinogram> {
   const perMillimetre = 0.1;
   const views = Array.from({ length: layout.views }, (_, view) => view);
-  const integrals = await engine.sinogramProjector(layout, views, grid).forward(values, options);
-  return { layout, values: fill(integrals.shape, (i) => Math.exp(-perMillimetre * integrals.data[i]!)) };
+  const integrals = (await engine.sinogramProjector({ ...layout, tofBins: 1 }, views, grid).forward(values, options)).data;
+  const share = integrals.map((integral) => Math.exp(-perMillimetre * integral));
+  return { layout, values: fill(sinogramShape(layout), (i) => share[i % share.length]!) };
 }

@@ -69,6 +69,16 @@ describe.each(engines)('system model on the %s engine', (_, open) => {
     expect(maxDifference(whole!.sensitivity, flat)).toBeLessThan(1e-6);
   });
 
+  it('attenuates all TOF bins of a line alike', async () => {
+    const tof = { ...layout, scanner: { ...layout.scanner, tof: { bins: 3, binWidth: 400, resolution: 300 } }, tofBins: 3 };
+    const box = centredGrid([33, 20, 20], [3, 9, 9]);
+    const water = { grid: box, values: fill(box.shape, () => 0.096) };
+    const plain = (await attenuationFactors(water, layout, engine)).values.data;
+    const timed = (await attenuationFactors(water, tof, engine)).values;
+    expect([...timed.shape]).toEqual([...sinogramShape(tof)]);
+    for (let k = 0; k < 3; k++) expect(timed.data.slice(k * plain.length, (k + 1) * plain.length)).toEqual(plain);
+  });
+
   it('turns 0.096/cm into the attenuation of water', async () => {
     const box = centredGrid([33, 40, 40], [3, 5, 5]);
     const water = { grid: box, values: fill(box.shape, () => 0.096) };
