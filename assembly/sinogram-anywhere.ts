@@ -14,8 +14,8 @@ function seenPlanes(t: usize, start: f64, bottom: f64, top: f64): void {
   lastPlane = <i32>Math.max(-1, Math.min(planes, Math.ceil((top - start) / spacing)) - 1);
 }
 
-/** Interpolation at four positions in voxels, each pair of neighbours by one load. */
-function neighbours(column: usize, positions: v128): v128 {
+/** Interpolation at four places of a row, each pair of neighbours by one load. */
+export function neighbours(column: usize, positions: v128): v128 {
   const floors = f32x4.floor(positions);
   const k = i32x4.shl(i32x4.trunc_sat_f32x4_s(floors), 2);
   const a = v128.load_lane<u64>(column + i32x4.extract_lane(k, 1), v128.load64_zero(column + i32x4.extract_lane(k, 0)), 1);

@@ -6,7 +6,7 @@
 
 import { blend } from './madd';
 import { first, last, length2, tauBase, tauStep } from './ray';
-import { positionsAnywhere } from './sinogram-anywhere';
+import { neighbours, positionsAnywhere } from './sinogram-anywhere';
 import { interpolateRow, shifts, spread } from './sinogram-direct';
 import {
   accBytes,
@@ -30,7 +30,7 @@ import {
 import { transpose } from './transpose';
 
 /** Bins of the sinogram at a time; planes, in bytes, at a time; bytes of a row of L, which has four zeros at either end. */
-const block: i32 = 4;
+const block: i32 = 16;
 const planeBytes: usize = 48;
 const lineBytes: usize = 80;
 
@@ -40,7 +40,7 @@ let allPlanes: usize = 0;
 let width: f64 = 0;
 let sigma: f64 = 0;
 let cumulative: usize = 0;
-/** Bytes of a row of W; scratch: T or its transpose, L, W, first and last TOF bin of each step, steps of each three bins, shifts. */
+/** Bytes of a row of W; scratch: T or its transpose, L, W, first and last TOF bin of each step, steps of each three bins, shifts, borders of bins. */
 let weightBytes: usize = 0;
 let rows: usize = 0;
 let lines: usize = 0;
@@ -48,6 +48,7 @@ let weights: usize = 0;
 let windows: usize = 0;
 let bands: usize = 0;
 let steps: usize = 0;
+let borders: usize = 0;
 
 function readTof(s: usize, scratch: usize, maxSteps: usize): usize {
   read(s);
@@ -56,14 +57,16 @@ function readTof(s: usize, scratch: usize, maxSteps: usize): usize {
   width = load<f64>(s, 136);
   sigma = load<f64>(s, 144);
   cumulative = <usize>load<f64>(s, 152);
-  weightBytes = <usize>((tofBins + 2) / 3) * 12;
+  // A multiple of three, and four more: whole vectors may be written past the last.
+  weightBytes = <usize>((tofBins + 6) / 3) * 12 + 12;
   rows = scratch + tLead;
   lines = scratch + maxSteps * tBytes;
   weights = lines + maxSteps * lineBytes + 16;
   windows = weights + maxSteps * weightBytes;
   bands = windows + maxSteps * 8;
   steps = bands + (weightBytes << 1);
-  const values = steps + (maxSteps + <usize>chunk) * 8;
+  borders = steps + (maxSteps + <usize>chunk) * 8;
+  const values = borders + weightBytes + 64;
   memory.fill(scratch, 0, values - scratch);
   return values;
 }
@@ -111,19 +114,17 @@ function projectLine(acc: usize, nzp: i32): void {
   }
 }
 
-/** The Gaussian's cumulative at x, in σ. */
-function share(x: f64): f32 {
-  const at = Math.min(Math.max(x, -6), 6) * 256 + 1536;
-  const k = Math.floor(at);
-  const a = cumulative + ((<usize>k) << 2);
-  return load<f32>(a) + <f32>(at - k) * (load<f32>(a, 4) - load<f32>(a));
+/** The Gaussian's cumulative at four borders of bins, `at` and `apart` in places of its table. */
+function cumulativeAt(at: f64, apart: f32): v128 {
+  const places = f32x4.add(f32x4.splat(<f32>at), f32x4.mul(f32x4(0, 1, 2, 3), f32x4.splat(apart)));
+  return neighbours(cumulative, f32x4.min(f32x4.max(places, f32x4.splat(0)), f32x4.splat(3072)));
 }
 
 /** W, the TOF bins that each step sees, and the steps that each three bins see. */
 function weigh(t: usize): void {
   const length = Math.sqrt(length2 + load<f64>(t, 48));
   const sample = sampleLength(t);
-  const scale = width / sigma;
+  const apart = (256 * width) / sigma;
   const reach = (3 * sigma) / width;
   memory.fill(weights, 0, <usize>(last - first + 1) * weightBytes);
   for (let bin = 0; bin < tofBins; bin += 3) {
@@ -141,15 +142,19 @@ function weigh(t: usize): void {
     store<i32>(windows + (n << 3), low);
     store<i32>(windows + (n << 3), high, 4);
     if (low > high) continue;
-    const w = weights + n * weightBytes;
-    const whole = share((<f64>to + 0.5 - x) * scale) - share((<f64>from - 0.5 - x) * scale);
-    const weight = sample / whole;
-    let below = share((<f64>low - 0.5 - x) * scale);
-    for (let bin = low; bin <= high; bin++) {
-      const above = share((<f64>bin + 0.5 - x) * scale);
-      store<f32>(w + ((<usize>bin) << 2), weight * (above - below));
-      below = above;
+    const zero = 1536 - (x + 0.5) * apart;
+    const ends = cumulativeAt(zero + <f64>from * apart, <f32>(<f64>(to + 1 - from) * apart));
+    const weight = f32x4.splat(sample / (f32x4.extract_lane(ends, 1) - f32x4.extract_lane(ends, 0)));
+    // Borders beyond the window's are worked out with it, four at a time, and their weights put back to zero.
+    for (let bin = low; bin <= high + 1; bin += 4) {
+      v128.store(borders + ((<usize>bin) << 2), cumulativeAt(zero + <f64>bin * apart, <f32>apart));
     }
+    const w = weights + n * weightBytes;
+    for (let bin = low; bin <= high; bin += 4) {
+      const b = borders + ((<usize>bin) << 2);
+      v128.store(w + ((<usize>bin) << 2), f32x4.mul(weight, f32x4.sub(v128.load(b, 4), v128.load(b))));
+    }
+    v128.store(w + ((<usize>(high + 1)) << 2), f32x4.splat(0));
     for (let third = low / 3; third <= high / 3; third++) {
       const band = bands + ((<usize>third) << 3);
       store<i32>(band, min(load<i32>(band), i));

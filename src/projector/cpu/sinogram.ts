@@ -80,7 +80,10 @@ export function cpuSinogramProjector(
   const largest = (bytes: (table: SegmentTable) => number): number => Math.max(...tables.map(bytes));
   const tofScratch = largest(
     ({ tLength, accLength }) =>
-      (steps + 10) * (4 * tLength + 96 + 4 * (layout.tofBins + 2)) + 16 * layout.tofBins * accLength + 16 * layout.tofBins + 512,
+      (steps + 10) * (4 * tLength + 96 + 4 * (layout.tofBins + 9)) +
+      4 * block * layout.tofBins * accLength +
+      12 * (layout.tofBins + 9) +
+      512,
   );
   const sumsScratch = largest(
     ({ tLength, accLength, latticeLength, count }) =>

@@ -53,8 +53,10 @@ const prefixLength = 6160;
 const crossover = 0.6;
 /** Steps between restarts times planes passed in a step: keeps the rounding of the sums below 2e-5 of the largest value. */
 const restart = 20;
-/** Floats of the lattice rows that are worked on together: they stay in the cache nearest to the core. */
+/** Floats of the lattice rows that are worked on together: they stay in the cache nearest to the core. With time of flight, of the planes of
+ *  sixteen lines in all TOF bins, which stay in the next. */
 const blockLength = 6144;
+const tofBlockLength = 147456;
 
 interface AxialSegment {
   readonly first: number;
@@ -78,8 +80,8 @@ export function segmentTables(layout: SinogramLayout, grid: Grid): SegmentTable[
   let block: AxialSegment[] = [];
   let length = 0;
   for (const segment of axialSegments(layout, grid)) {
-    const rowLength = (segment.kind || 1) * segment.n + 16;
-    if (length + rowLength > blockLength && block.length > 0) {
+    const rowLength = tof ? 16 * layout.tofBins * (segment.n + 12) : (segment.kind || 1) * segment.n + 16;
+    if (length + rowLength > (tof ? tofBlockLength : blockLength) && block.length > 0) {
       tables.push(segmentTable(block, grid, tof));
       block = [];
       length = 0;
