@@ -58,6 +58,7 @@ export { compose, diagonal } from './projector/compose.js';
 export { type ProjectorEngine, referenceEngine } from './projector/engine.js';
 export { josephProjector, type LineTof } from './projector/joseph.js';
 export { type ListMode, listMode, listModeModel, listModeProjector } from './projector/list-mode.js';
+export { type Plan, type ProbedSpeed, plan, probeSpeed, secondsPerIteration } from './projector/plan.js';
 export { gaussianPsf } from './projector/psf.js';
 export { siddonProjector, siddonSinogramProjector } from './projector/siddon.js';
 export { attenuationFactors, systemModel } from './projector/system-model.js';

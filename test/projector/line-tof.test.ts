@@ -69,6 +69,7 @@ describe('tofWeight', () => {
   it('adds up to 1 over the bins, and ends at its reach', () => {
     for (const tof of [
       { width: 20, sigma: 40 },
+      { width: 30, sigma: 27 },
       { width: 100, sigma: 20, sigmas: 4 },
     ]) {
       for (let at = 0; at < tof.width; at += tof.width / 9) {

@@ -63,6 +63,8 @@ describe('plan', () => {
     expect(plan(layout, grid, whole.fewestSubsets).fits).toBe(true);
     expect(plan(layout, grid, whole.fewestSubsets - 1).fits).toBe(false);
     expect(plan(layout, grid, whole.fewestSubsets).workspaceBytes).toBeLessThan(2 ** 32);
+    // 31 views, the most of any of 13 subsets.
+    expect(plan(layout, grid, 13).workspaceBytes).toBeGreaterThan(4 * 47923 * 31 * 520);
     expect(plan(layout, grid, 400).fits).toBe(false);
     // Nothing helps an image that is itself too large.
     expect(plan(layout, centredGrid([645, 1200, 1200], [1, 1, 1])).fewestSubsets).toBe(400);

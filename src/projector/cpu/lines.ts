@@ -139,7 +139,7 @@ function slabsOf(
   return [fairSlabs(samples[0], threads), fairSlabs(samples[1], threads)];
 }
 
-/** Cut where the kernels' groups of four begin, so that a line's numbers do not depend on the cuts. */
+/** Cut where the kernels' groups of four begin, so that no group is walked twice. */
 function fairSlabs(samples: Float64Array, parts: number): Slab[] {
   const total = samples.reduce((sum, n) => sum + n + 1, 0);
   const slabs: Slab[] = [];

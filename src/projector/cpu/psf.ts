@@ -10,6 +10,7 @@ const lanes = 64;
 /** Columns that the kernel takes at a time, and in one call. */
 const strip = 64;
 const perCall = 16 * strip;
+const planesPerCall = 4;
 
 /** @throws GeometryError when a FWHM is negative or not finite. */
 export function cpuGaussianPsf(pool: KernelPool, grid: Grid, fwhm: number | Point): LinearOperator {
@@ -35,7 +36,7 @@ export function cpuGaussianPsf(pool: KernelPool, grid: Grid, fwhm: number | Poin
       });
       new Float32Array(space.buffer, image, data.length).set(data);
       const planes = ranges(nz, lanes).map(([from, to], lane): KernelCall[] =>
-        ranges(to - from, to - from).map(([a, b]) => [
+        ranges(to - from, Math.ceil((to - from) / planesPerCall)).map(([a, b]) => [
           ...(['blurPlanes', image, scratch[lane]!, width, at[2]!, rx, at[1]!, ry] as const),
           ...[ny, nx, from + a, from + b],
         ]),
