@@ -10,7 +10,7 @@ import type { SinogramLayout } from '../../geometry/sinogram.js';
 import { tofLengths } from '../../geometry/tof.js';
 import { projectedShape } from '../engine.js';
 import { erf } from '../tof-weight.js';
-import { imageLanes, partialImages } from './image.js';
+import { imageLanes, loadImage, partialImages, stagedRows, storeImage } from './image.js';
 import { type KernelCall, type KernelPool, type Pieces, pieces, ranges, type Workspace } from './pool.js';
 import { columnLength, columnsBytes, gridTable, type SegmentTable, segmentTables } from './tables.js';
 
@@ -47,9 +47,9 @@ export function cpuSinogramProjector(
     ({ planes }) => Math.max(1, Math.floor(samplesPerCall / (planes * steps * block * (tof ? 10 : 1)))) * block,
   );
 
-  /** Places of what both directions share; the image as [z][y][x] and the sinogram are never needed at the same time. */
+  /** Places of what both directions share; rows of the image on their way and the sinogram are never needed at the same time. */
   const places = (take: Pieces['take']) => ({
-    data: take(4 * Math.max(values, size(inShape))),
+    data: take(4 * Math.max(values, inShape[0] * stagedRows(grid) * inShape[2])),
     bins: take(transaxial.byteLength),
     cumulative: take(cumulative.byteLength),
     tables: tables.map(({ rows, crossings }) => ({
@@ -125,8 +125,7 @@ export function cpuSinogramProjector(
         const { at, columns, gridAt, parts, scratch } = forwardPlan(space.base);
         write(space, at);
         new Float64Array(space.buffer, gridAt, 11).set(gridTable(grid, columns));
-        new Float32Array(space.buffer, at.data, image.length).set(image);
-        await space.run(imageLanes.pack(grid, at.data, columns), signal);
+        await loadImage(space, grid, image, at.data, columns, signal);
         const work = parts.map(([from, to], lane) =>
           calls(from, to, (i, a, b) => [
             tof ? 'forwardTof' : 'forwardSinogram',
@@ -162,8 +161,9 @@ export function cpuSinogramProjector(
           ),
         );
         await space.run(work, signal);
-        await space.run(imageLanes.unpack(grid, at.data, images), signal);
-        return array(inShape, new Float32Array(space.buffer, at.data, size(inShape)).slice());
+        const out = array(inShape);
+        await storeImage(space, grid, images, at.data, out.data, signal);
+        return out;
       });
     },
   };
