@@ -20,6 +20,7 @@ interface Options {
   readonly span: number;
   readonly maxRingDifference?: number;
   readonly viewMash: number;
+  readonly tofMash?: number;
   readonly psf: number;
   readonly output: string;
 }
@@ -38,6 +39,7 @@ export function simulate(program: Command): void {
     .option('--span <n>', 'axial compression', whole, 3)
     .option('--max-ring-difference <n>', 'largest ring difference (default: 7 for "small", else all)', whole)
     .option('--view-mash <n>', 'views added into one', whole, 1)
+    .option('--tof-mash <n>', 'with time of flight: unmashed bins added into one (default: no time of flight)', whole)
     .option('--psf <mm>', 'resolution of the scanner, mm FWHM', notNegative, 5)
     .requiredOption('-o, --output <dir>', 'scan folder to write');
   verb(command, async (run: Run, options: Options): Promise<Result> => {
@@ -45,8 +47,8 @@ export function simulate(program: Command): void {
     const activity = await readImage(options.activity, 'SUV');
     const mu = options.mu === undefined ? undefined : await readImage(options.mu, '1/cm');
     const scanner = await readScanner(options.scanner);
-    const { span, viewMash, maxRingDifference = scanner.name === 'small' ? 7 : undefined } = options;
-    const layout = sinogramLayout(scanner, { span, viewMash, maxRingDifference });
+    const { span, viewMash, tofMash, maxRingDifference = scanner.name === 'small' ? 7 : undefined } = options;
+    const layout = sinogramLayout(scanner, { span, viewMash, tofMash, maxRingDifference });
     const engine = await openEngine(run.options);
     try {
       const { counts, dose, randomsFraction, scatterFraction, psf } = options;
