@@ -29,6 +29,7 @@ const subject = 20260;
 const output = [
   'report.html',
   'report.json',
+  'overview.png',
   ...['truth', 'osem', 'gaussian', 'denoised', 'hqs', 'spread'].map((name) => `${name}.nii.gz`),
 ];
 
