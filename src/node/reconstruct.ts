@@ -108,6 +108,9 @@ export async function reconstruct(
     ({ image, spread } = result);
     parameters = { ...parameters, ...result.parameters };
   }
+  const lost = image.data.findIndex((value) => !Number.isFinite(value));
+  if (lost >= 0)
+    throw new Error(`The ${method} image is not finite at voxel ${lost}: please report this, with the sidecar of the scan.`);
   onProgress?.(0.95, 'likelihood');
   const fit = await deviance(subsets, image, { signal });
   const expected = await expectedDeviance(subsets, image, { signal });

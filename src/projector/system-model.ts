@@ -46,11 +46,19 @@ export async function systemModel(
       model,
       prompts: gatherViews(scan.prompts, views),
       background: factors ? product(factors, background) : background,
-      sensitivity: await model.adjoint(ones(model.outShape), { signal }),
+      sensitivity: significant(await model.adjoint(ones(model.outShape), { signal })),
     });
     onProgress(made.length / subsets);
   }
   return made;
+}
+
+/** Share of the largest sensitivity below which a voxel counts as not seen: float32 engines err by up to 3e-5 of the maximum. */
+const unseen = 1e-5;
+
+function significant(sensitivity: Volume): Volume {
+  const least = unseen * sensitivity.data.reduce((largest, s) => Math.max(largest, s), 0);
+  return fill(sensitivity.shape, (i) => (sensitivity.data[i]! > least ? sensitivity.data[i]! : 0));
 }
 
 const product = (a: NdArray, b: NdArray): NdArray => fill(a.shape, (i) => a.data[i]! * b.data[i]!);

@@ -46,12 +46,14 @@ export async function expectedCounts(
   return fill(background.shape, (i) => trues.data[i]! + background.data[i]!);
 }
 
-/** Aᵀ(y/ȳ), shape model.inShape. A bin the model says cannot count (ȳ ≤ 0) is left out, whatever it holds. */
+/** Aᵀ(y/ȳ) ≥ 0, shape model.inShape. A bin the model says cannot count (ȳ ≤ 0) is left out, whatever it holds. What lies below 0 is
+ *  rounding of the operator (float32, differences of sums): A and y/ȳ are not negative. */
 export async function backprojectedRatio(subset: PoissonSubset, x: Volume, options: CallOptions = {}): Promise<Volume> {
   const ybar = await expectedCounts(subset, x, options);
   const y = subset.prompts.data;
   const ratio = array(ybar.shape);
   for (let i = 0; i < y.length; i++) ratio.data[i] = ybar.data[i]! > 0 ? y[i]! / ybar.data[i]! : 0;
   await turn(options.signal);
-  return subset.model.adjoint(ratio, options);
+  const back = await subset.model.adjoint(ratio, options);
+  return fill(back.shape, (i) => Math.max(0, back.data[i]!));
 }
