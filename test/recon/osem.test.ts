@@ -170,7 +170,7 @@ describe('an operator that rounds', () => {
     },
   });
   it('leaves images finite and not negative, in OSEM and in the data step', async () => {
-    const quiet = counts.map((y, i) => (i % 3 === 0 ? y : 0));
+    const quiet = counts.map((y, i) => (a[i]![2]! > 0 ? 0 : y)); // nothing was counted that sees voxel 2
     const subsets = subsetsOf(a, quiet, background, 3).map(rounding);
     const { image } = await last(osem(subsets, { epochs: 30 }));
     const prox = poissonProx(subsets);
