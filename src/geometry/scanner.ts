@@ -40,11 +40,6 @@ export function effectiveRadius({ innerRadius, depthOfInteraction }: Scanner): n
   return innerRadius + depthOfInteraction;
 }
 
-/** Axial centre-to-centre distance of the outer rings, mm. */
-export function axialLength({ rings, ringSpacing }: Scanner): number {
-  return (rings - 1) * ringSpacing;
-}
-
 const counts = ['rings', 'detectorsPerRing', 'maxTangential', 'defaultArcCorrected'] as const;
 const lengths = ['innerRadius', 'ringSpacing', 'binSize'] as const;
 

@@ -57,10 +57,17 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
     reject(failure);
   };
   for (const worker of workers) {
-    worker.unref();
     worker.on('error', fail);
     worker.on('exit', (code) => fail(`exit code ${code}`));
   }
+  // All hold the memory before it first grows: a thread that takes it over at that moment could go on with its old size.
+  await new Promise<void>((resolve, rejectStart) => {
+    reject = rejectStart;
+    let waiting = workers.length;
+    for (const worker of workers) worker.once('message', () => --waiting === 0 && resolve());
+  });
+  reject = (): void => {};
+  for (const worker of workers) worker.unref();
 
   const run = async (lanes: readonly (readonly KernelCall[])[], signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();

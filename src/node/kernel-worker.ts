@@ -28,3 +28,4 @@ parentPort!.on('message', ({ calls, stop }: Lane) => {
   }
   parentPort!.postMessage('done');
 });
+parentPort!.postMessage('ready');
