@@ -1,0 +1,257 @@
+/** @file  A graphics card through WebGPU, with gpu.js on it. Who provides WebGPU (the browser, or Dawn in Node) is the caller's business. */
+import { DeviceError } from '../../core/errors.js';
+import { turn } from '../../core/iterate.js';
+import { type GpuArray, type GpuJs, type GpuJsContext, type GpuJsKernel, type GpuKernel, loadGpuJs } from './gpu-js.js';
+
+/** `navigator.gpu`, or what is like it. */
+export type GpuProvider = Pick<GPU, 'requestAdapter'>;
+
+/** What the adapter says of itself; empty where it does not. */
+export interface GpuAdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+}
+
+/** How a kernel in gpu.js' JavaScript is to run. Sizes are ours, slowest index first. */
+export interface KernelSettings {
+  readonly output: readonly number[];
+  readonly constants?: Readonly<Record<string, number>> | undefined;
+  /** Constants that are whole numbers in the kernel; all others are floats. */
+  readonly integers?: readonly string[] | undefined;
+}
+
+/** Owns a device. Everything on it is float32. */
+export interface GpuDevice {
+  readonly adapter: GpuAdapterInfo;
+  readonly device: GPUDevice;
+  /** Largest array, bytes. */
+  readonly maxBytes: number;
+  /** Arrays made, bytes uploaded, results read back: for tests and for people who look for the slow place. */
+  readonly traffic: { uploads: number; uploadedBytes: number; readBacks: number; dispatches: number };
+  /** Compiles on its first call. A function that returns four values at a time has four times the values in its fastest direction. */
+  kernel(source: string, settings: KernelSettings): GpuKernel & { destroy(): void };
+  /** An array of the shape, slowest index first, holding `data` or zeros. @throws DeviceError when it is larger than maxBytes. */
+  array(shape: readonly number[], data?: Float32Array): GpuArray;
+  /** The same memory under another shape. */
+  reshaped(array: GpuArray, shape: readonly number[]): GpuArray;
+  read(array: GpuArray, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
+  /** Calls of others wait until `work` has settled, so that each has the device's memory for itself. */
+  use<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Waits until everything submitted is done.
+   * @throws signal.reason when aborted; DeviceError when the device is lost, or something failed since the last time.
+   */
+  settle(signal?: AbortSignal): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** GPUBufferUsage and GPUMapMode are globals of browsers only; their values are the standard's. */
+const usage = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128 } as const;
+
+/** gpu.js has one device for the process: it is shared, and given back by the last who disposes of it. */
+let users = 0;
+
+/**
+ * Opens the most powerful adapter with all its limits raised.
+ * @throws DeviceError when there is no adapter or it gives no device.
+ */
+export async function openGpuDevice(provider: GpuProvider): Promise<GpuDevice> {
+  const gpujs = await loadGpuJs();
+  const context = await acquire(gpujs, provider);
+  users++;
+  return gpuDevice(gpujs, context);
+}
+
+/** gpu.js looks for `navigator.gpu` and asks it for less than we need: it is shown one that asks for all there is. */
+async function acquire({ WebGPUContext }: GpuJs, provider: GpuProvider): Promise<GpuJsContext> {
+  const scope = globalThis as { navigator?: object };
+  if (scope.navigator === undefined) Object.defineProperty(scope, 'navigator', { value: {}, configurable: true });
+  const navigator = scope.navigator!;
+  const before = Object.getOwnPropertyDescriptor(navigator, 'gpu');
+  Object.defineProperty(navigator, 'gpu', { value: generous(provider), configurable: true });
+  try {
+    return await WebGPUContext.acquire();
+  } catch (cause) {
+    throw new DeviceError('No graphics card could be opened through WebGPU', {
+      found: cause instanceof Error ? cause.message : String(cause),
+      hint: 'Is its driver installed? `coincide doctor` tells what was looked for; --device cpu needs none.',
+      cause,
+    });
+  } finally {
+    if (before) Object.defineProperty(navigator, 'gpu', before);
+    else Reflect.deleteProperty(navigator, 'gpu');
+  }
+}
+
+function generous(provider: GpuProvider): GpuProvider {
+  const requestAdapter = async (options?: GPURequestAdapterOptions): Promise<GPUAdapter | null> => {
+    const adapter = await provider.requestAdapter({ powerPreference: 'high-performance', ...options });
+    if (!adapter) return null;
+    const { limits } = adapter;
+    return new Proxy(adapter, {
+      get(target, key) {
+        if (key === 'requestDevice') {
+          return (descriptor: GPUDeviceDescriptor = {}) =>
+            target.requestDevice({
+              ...descriptor,
+              requiredLimits: {
+                ...descriptor.requiredLimits,
+                maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+              },
+            });
+        }
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  };
+  return { requestAdapter };
+}
+
+function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
+  const { device, adapter } = context;
+  const { info, limits } = { info: adapter.info, limits: device.limits };
+  const gpu = withNavigator(() => new gpujs.GPU({ mode: 'webgpu' }));
+  const maxBytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+  const traffic = { uploads: 0, uploadedBytes: 0, readBacks: 0, dispatches: 0 };
+  const kernels = new Set<GpuJsKernel>();
+  let failure: DeviceError | undefined;
+  let disposed = false;
+  const fail = (what: string, found: string, hint: string): void => {
+    failure ??= new DeviceError(what, { found, hint });
+  };
+  device.onuncapturederror = ({ error }): void => {
+    if (error.constructor.name === 'GPUOutOfMemoryError') {
+      fail('The graphics card has not enough memory', error.message, 'Use more subsets or larger voxels, or --device cpu.');
+    } else fail('The graphics card refused work', error.message, 'Please report this with the output of `coincide doctor`.');
+  };
+  void device.lost.then(({ reason, message }) => {
+    const hint = 'Open a new engine. If it happens again: another program resets the card, or its driver is old.';
+    fail('The graphics card was lost', message || reason, hint);
+  });
+  const check = (signal?: AbortSignal): void => {
+    signal?.throwIfAborted();
+    if (disposed) throw new DeviceError('This engine is disposed', { hint: 'Open a new one.' });
+    if (failure) throw failure;
+  };
+  const wrap = (buffer: GPUBuffer, shape: readonly number[]): GpuArray =>
+    new gpujs.WebGPUBufferResult({ buffer, output: [...shape].reverse(), componentCount: 1, context, kernel: null });
+
+  let queue: Promise<unknown> = Promise.resolve();
+  const self: GpuDevice = {
+    adapter: { vendor: info.vendor, architecture: info.architecture, device: info.device, description: info.description },
+    device,
+    maxBytes,
+    traffic,
+    kernel(source, { output, constants = {}, integers = [] }) {
+      const constantTypes = Object.fromEntries(
+        Object.keys(constants).map((name) => [name, integers.includes(name) ? 'Integer' : 'Float']),
+      );
+      const made = gpu.createKernel(source, {
+        ...{ output: [...output].reverse(), constants, constantTypes },
+        ...{ pipeline: true, immutable: true, loopMaxIterations: 2 ** 30, precision: 'single' },
+      });
+      kernels.add(made);
+      const run: GpuKernel = async (...args) => {
+        check();
+        traffic.dispatches++;
+        const result = (await made(...args)) as GpuArray & { readonly componentCount: number };
+        if (made.kernel.constructor.mode !== 'webgpu') {
+          throw new DeviceError('A kernel did not run on the graphics card', { found: made.kernel.constructor.mode });
+        }
+        if (result.componentCount === 1) return result;
+        const [x = 1, ...slower] = result.output;
+        const flat = wrap(result.buffer, [...slower.toReversed(), x * result.componentCount]);
+        result.delete();
+        return flat;
+      };
+      const destroy = (): void => {
+        kernels.delete(made);
+        made.destroy();
+      };
+      return Object.assign(run, { destroy });
+    },
+    array(shape, data) {
+      check();
+      const bytes = 4 * shape.reduce((product, n) => product * n, 1);
+      if (bytes > maxBytes) {
+        throw new DeviceError('An array is too large for the graphics card', {
+          expected: `at most ${mebibytes(maxBytes)}`,
+          found: mebibytes(bytes),
+          hint: 'Use more subsets or larger voxels, or --device cpu.',
+        });
+      }
+      const buffer = device.createBuffer({
+        size: Math.max(bytes, 4),
+        usage: usage.storage | usage.copySource | usage.copyTarget,
+      });
+      if (data) {
+        traffic.uploads++;
+        traffic.uploadedBytes += bytes;
+        device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+      }
+      return wrap(buffer, shape);
+    },
+    reshaped: (array, shape) => wrap(array.buffer, shape),
+    async read(array, signal) {
+      await self.settle(signal);
+      const bytes = 4 * array.output.reduce((product, n) => product * n, 1);
+      const staging = device.createBuffer({ size: bytes, usage: usage.mapRead | usage.copyTarget });
+      try {
+        const encoder = device.createCommandEncoder();
+        encoder.copyBufferToBuffer(array.buffer, 0, staging, 0, bytes);
+        device.queue.submit([encoder.finish()]);
+        traffic.readBacks++;
+        await staging.mapAsync(1);
+        const values = new Float32Array(staging.getMappedRange().slice(0));
+        staging.unmap();
+        check(signal);
+        return values;
+      } catch (cause) {
+        check(signal);
+        throw new DeviceError('A result could not be read from the graphics card', { found: String(cause), cause });
+      } finally {
+        staging.destroy();
+      }
+    },
+    use(work) {
+      const mine = queue.then(() => {
+        check();
+        return work();
+      });
+      queue = mine.catch(() => {});
+      return mine;
+    },
+    async settle(signal) {
+      check(signal);
+      await device.queue.onSubmittedWorkDone();
+      await turn(signal);
+      check(signal);
+    },
+    async dispose() {
+      if (disposed) return;
+      await queue;
+      disposed = true;
+      for (const kernel of kernels) kernel.destroy();
+      kernels.clear();
+      if (--users === 0) await gpujs.WebGPUContext.destroy();
+    },
+  };
+  return self;
+}
+
+/** gpu.js asks whether there is a navigator.gpu when it is made; afterwards it goes by its context. */
+function withNavigator<T>(make: () => T): T {
+  const navigator = globalThis.navigator as object;
+  if ('gpu' in navigator) return make();
+  Object.defineProperty(navigator, 'gpu', { value: {}, configurable: true });
+  try {
+    return make();
+  } finally {
+    Reflect.deleteProperty(navigator, 'gpu');
+  }
+}
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
