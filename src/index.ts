@@ -13,7 +13,9 @@ export { type CallOptions, last, type Step, turn } from './core/iterate.js';
 export { noiseField, type Random, random } from './core/random.js';
 // Volume in, volume out
 export { type Denoised, type DenoiseOptions, denoiseVolume } from './denoise/denoise-volume.js';
+export { noiseLevel } from './denoise/noise-level.js';
 export { type OpenModel, openModel } from './denoise/open-model.js';
+export { coveringShape, resample, resampledDenoiser } from './denoise/resample.js';
 // Scanners, sinograms, lines of response
 export { binsOfEvents, type CoincidenceEvents } from './geometry/events.js';
 export { fromWorld, type PatientPosition, toWorld } from './geometry/frame.js';
