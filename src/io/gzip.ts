@@ -13,7 +13,7 @@ export function gzip(bytes: Uint8Array): Uint8Array {
 }
 
 /** Deflate cannot shrink by more than this. */
-const maxRatio = 1032;
+export const maxDeflateRatio = 1032;
 
 /** @throws FormatError when it is cut short or damaged: length and checksum are verified. */
 export function gunzip(bytes: Uint8Array, file: string): Uint8Array {
@@ -23,7 +23,7 @@ export function gunzip(bytes: Uint8Array, file: string): Uint8Array {
   if (bytes.length < 18) damaged('Was the file written completely?');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(bytes.length - 4, true);
-  if (length > maxRatio * bytes.length) damaged('Its end says more bytes than can be in it.');
+  if (length > maxDeflateRatio * bytes.length) damaged('Its end says more bytes than can be in it.');
   let out = new Uint8Array(0);
   try {
     out = gunzipSync(bytes);
@@ -42,7 +42,8 @@ const crcTable: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
   return c;
 });
 
-function crc32(bytes: Uint8Array): number {
+/** The checksum of gzip and zip. */
+export function crc32(bytes: Uint8Array): number {
   let c = -1;
   for (let i = 0; i < bytes.length; i++) c = (c >>> 8) ^ crcTable[(c ^ bytes[i]!) & 0xff]!;
   return ~c >>> 0;

@@ -1,8 +1,10 @@
 /** @file  safetensors: 8 bytes of header length (little-endian), a JSON header, then the tensors one after the other.
  *  https://huggingface.co/docs/safetensors. Read: F32, F16, BF16 as float32. Written: F32. */
 import { array, type NdArray, size } from '../core/array.js';
+import type { ByteSource } from '../core/bytes.js';
 import { FormatError } from '../core/errors.js';
-import { bytesOf, decodeSamples, encodeFloat32 } from './samples.js';
+import type { CheckpointTensor } from './checkpoint.js';
+import { bytesOf, decodeSamples, encodeFloat32, type SampleType } from './samples.js';
 
 const bytesPerElement = {
   F64: 8,
@@ -22,6 +24,10 @@ const bytesPerElement = {
   F8_E5M2: 1,
 } as const;
 type Dtype = keyof typeof bytesPerElement;
+/** Headers beyond this are absurd: the limit of the format's own library. */
+const maxHeader = 100_000_000;
+/** What is read as numbers. */
+const sampleType: Partial<Record<Dtype, SampleType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
 
 export interface Safetensors {
   /** By name, in the order of the data. */
@@ -39,24 +45,66 @@ interface Entry {
   readonly until: number;
 }
 
+/** What the header says, checked. */
+interface Header {
+  /** By place. */
+  readonly entries: readonly Entry[];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Of the first tensor in the file. */
+  readonly start: number;
+}
+
 /** @throws FormatError naming the tensor when sizes, offsets or types contradict one another, or the file is cut short. */
 export function readSafetensors(data: Uint8Array | ArrayBuffer, file: string): Safetensors {
   const bytes = bytesOf(data);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = bytes.length >= 8 ? Number(view.getBigUint64(0, true)) : Number.NaN;
-  if (!(length >= 2 && length <= bytes.length - 8)) {
+  const { entries, metadata, start } = checkedHeader(bytes, bytes.length, file);
+  const tensors = new Map<string, NdArray>();
+  const skipped = new Map<string, string>();
+  for (const { name, dtype, shape, from, until } of entries) {
+    const type = sampleType[dtype];
+    if (type === undefined) skipped.set(name, dtype);
+    else tensors.set(name, array(shape, decodeSamples(bytes.subarray(start + from, start + until), type, true)));
+  }
+  return { tensors, metadata, skipped };
+}
+
+/** As `readSafetensors`, without the values: each tensor is read when it is asked for. Types that are not read are left out. */
+export async function openSafetensors(source: ByteSource): Promise<Map<string, CheckpointTensor>> {
+  const first = await source.read(0, Math.min(8, source.size));
+  const length = headerLength(first, Math.min(source.size, 8 + maxHeader), source.name);
+  const { entries, start } = checkedHeader(await source.read(0, 8 + length), source.size, source.name);
+  return new Map(
+    entries.flatMap(({ name, dtype, shape, from, until }): [string, CheckpointTensor][] => {
+      const type = sampleType[dtype];
+      if (type === undefined) return [];
+      const read = async (): Promise<Float32Array> => decodeSamples(await source.read(start + from, until - from), type, true);
+      return [[name, { shape, type, read }]];
+    }),
+  );
+}
+
+/** @param total bytes of the whole file. */
+function headerLength(bytes: Uint8Array, total: number, file: string): number {
+  const length =
+    bytes.length >= 8 ? Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true)) : Number.NaN;
+  if (!(length >= 2 && length <= total - 8)) {
     throw new FormatError('Not safetensors, or cut short', {
       file,
       key: 'header length',
-      expected: `2 … ${Math.max(2, bytes.length - 8)}`,
-      found: bytes.length >= 8 ? length : `${bytes.length} bytes in all`,
+      expected: `2 … ${Math.max(2, total - 8)}`,
+      found: bytes.length >= 8 ? length : `${total} bytes in all`,
     });
   }
+  return length;
+}
+
+/** @param bytes the file, at least up to the end of its header. @param total bytes of the whole file. */
+function checkedHeader(bytes: Uint8Array, total: number, file: string): Header {
+  const length = headerLength(bytes, total, file);
   const { __metadata__: metadata = {}, ...described } = parseHeader(bytes.subarray(8, 8 + length), file);
   if (typeof metadata !== 'object' || metadata === null || !Object.values(metadata).every((text) => typeof text === 'string')) {
     throw new FormatError('Metadata', { file, key: '__metadata__', expected: 'texts by name', found: JSON.stringify(metadata) });
   }
-  const body = bytes.subarray(8 + length);
   const entries = Object.entries(described).map(([name, entry]) => checkedEntry(name, entry, file));
   entries.sort((a, b) => a.from - b.from || a.until - b.until);
   let end = 0;
@@ -71,22 +119,16 @@ export function readSafetensors(data: Uint8Array | ArrayBuffer, file: string): S
     }
     end = until;
   }
-  if (end !== body.length) {
-    throw new FormatError(end > body.length ? 'The tensors are cut short' : 'There are more data than the header says', {
+  const body = total - 8 - length;
+  if (end !== body) {
+    throw new FormatError(end > body ? 'The tensors are cut short' : 'There are more data than the header says', {
       file,
       key: 'data_offsets',
       expected: `${end} bytes of tensors`,
-      found: body.length,
+      found: body,
     });
   }
-  const tensors = new Map<string, NdArray>();
-  const skipped = new Map<string, string>();
-  for (const { name, dtype, shape, from, until } of entries) {
-    const values = decodeTensor(body.subarray(from, until), dtype);
-    if (values) tensors.set(name, array(shape, values));
-    else skipped.set(name, dtype);
-  }
-  return { tensors, metadata: metadata as Record<string, string>, skipped };
+  return { entries, metadata: metadata as Record<string, string>, start: 8 + length };
 }
 
 function parseHeader(bytes: Uint8Array, file: string): Record<string, unknown> {
@@ -126,30 +168,6 @@ function checkedEntry(name: string, entry: unknown, file: string): Entry {
     });
   }
   return { name, dtype: dtype as Dtype, shape, from: offsets[0]!, until: offsets[1]! };
-}
-
-/** undefined: a type that is not read. */
-function decodeTensor(bytes: Uint8Array, dtype: Dtype): Float32Array | undefined {
-  if (dtype === 'F32') return decodeSamples(bytes, 'float32', true);
-  if (dtype !== 'F16' && dtype !== 'BF16') return undefined;
-  const out = new Float32Array(bytes.length / 2);
-  const words = new Uint32Array(out.buffer); // the bits of the floats
-  for (let i = 0; i < out.length; i++) {
-    const half = bytes[2 * i]! | (bytes[2 * i + 1]! << 8);
-    if (dtype === 'BF16') words[i] = half << 16;
-    else out[i] = halfToNumber(half);
-  }
-  return out;
-}
-
-/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
-function halfToNumber(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 31;
-  const fraction = half & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** F32, in the order given; the header is padded with spaces so that the tensors start at a multiple of 8. */

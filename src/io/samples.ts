@@ -1,7 +1,19 @@
 /** @file  Numbers as files keep them ↔ float32. Integers beyond 2²⁴ and doubles are rounded to float32, as everything inside is. */
 import { FormatError } from '../core/errors.js';
 
-export type SampleType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64' | 'float32' | 'float64';
+export type SampleType =
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'float16'
+  | 'bfloat16'
+  | 'float32'
+  | 'float64';
 
 type Reader = (view: DataView, at: number, littleEndian: boolean) => number;
 
@@ -14,11 +26,51 @@ const readers: Record<SampleType, readonly [bytes: number, read: Reader]> = {
   uint32: [4, (view, at, little) => view.getUint32(at, little)],
   int64: [8, (view, at, little) => Number(view.getBigInt64(at, little))],
   uint64: [8, (view, at, little) => Number(view.getBigUint64(at, little))],
+  float16: [2, (view, at, little) => halfToNumber(view.getUint16(at, little))],
+  bfloat16: [2, (view, at, little) => bfloatToNumber(view.getUint16(at, little))],
   float32: [4, (view, at, little) => view.getFloat32(at, little)],
   float64: [8, (view, at, little) => view.getFloat64(at, little)],
 };
 
 const nativeIsLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+const bits = new Uint32Array(1);
+const float = new Float32Array(bits.buffer);
+
+/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
+export function halfToNumber(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** The upper half of a float32. */
+function bfloatToNumber(half: number): number {
+  bits[0] = half << 16;
+  return float[0]!;
+}
+
+/** The nearest binary16, ties to even; beyond 65504 infinite. */
+export function numberToHalf(value: number): number {
+  float[0] = value;
+  const word = bits[0]!;
+  const sign = (word >>> 16) & 0x8000;
+  const magnitude = word & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x47800000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) return sign | roundHalfEven(Math.abs(float[0]!) * 2 ** 24); // subnormal
+  return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+}
+
+/** To the nearest integer, ties to even. */
+function roundHalfEven(x: number): number {
+  const below = Math.floor(x);
+  const rest = x - below;
+  return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
+}
 
 export function bytesPerSample(type: SampleType): number {
   return readers[type][0];
