@@ -37,7 +37,8 @@ export interface Safetensors {
   readonly skipped: ReadonlyMap<string, string>;
 }
 
-interface Entry {
+/** One tensor of a file. */
+export interface Entry {
   readonly name: string;
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -45,25 +46,23 @@ interface Entry {
   readonly until: number;
 }
 
-/** What the header says, checked. */
-interface Header {
-  /** By place. */
+/** What a header says: which tensors there are, and where in the file. */
+export interface SafetensorsHeader {
+  /** In the order of the data; bytes [from, until) of the file. */
   readonly entries: readonly Entry[];
   readonly metadata: Readonly<Record<string, string>>;
-  /** Of the first tensor in the file. */
-  readonly start: number;
 }
 
 /** @throws FormatError naming the tensor when sizes, offsets or types contradict one another, or the file is cut short. */
 export function readSafetensors(data: Uint8Array | ArrayBuffer, file: string): Safetensors {
   const bytes = bytesOf(data);
-  const { entries, metadata, start } = checkedHeader(bytes, bytes.length, file);
+  const { entries, metadata } = readSafetensorsHeader(bytes, bytes.length, file);
   const tensors = new Map<string, NdArray>();
   const skipped = new Map<string, string>();
   for (const { name, dtype, shape, from, until } of entries) {
     const type = sampleType[dtype];
     if (type === undefined) skipped.set(name, dtype);
-    else tensors.set(name, array(shape, decodeSamples(bytes.subarray(start + from, start + until), type, true)));
+    else tensors.set(name, array(shape, decodeSamples(bytes.subarray(from, until), type, true)));
   }
   return { tensors, metadata, skipped };
 }
@@ -72,12 +71,12 @@ export function readSafetensors(data: Uint8Array | ArrayBuffer, file: string): S
 export async function openSafetensors(source: ByteSource): Promise<Map<string, CheckpointTensor>> {
   const first = await source.read(0, Math.min(8, source.size));
   const length = headerLength(first, Math.min(source.size, 8 + maxHeader), source.name);
-  const { entries, start } = checkedHeader(await source.read(0, 8 + length), source.size, source.name);
+  const { entries } = readSafetensorsHeader(await source.read(0, 8 + length), source.size, source.name);
   return new Map(
     entries.flatMap(({ name, dtype, shape, from, until }): [string, CheckpointTensor][] => {
       const type = sampleType[dtype];
       if (type === undefined) return [];
-      const read = async (): Promise<Float32Array> => decodeSamples(await source.read(start + from, until - from), type, true);
+      const read = async (): Promise<Float32Array> => decodeSamples(await source.read(from, until - from), type, true);
       return [[name, { shape, type, read }]];
     }),
   );
@@ -98,10 +97,15 @@ function headerLength(bytes: Uint8Array, total: number, file: string): number {
   return length;
 }
 
-/** @param bytes the file, at least up to the end of its header. @param total bytes of the whole file. */
-function checkedHeader(bytes: Uint8Array, total: number, file: string): Header {
-  const length = headerLength(bytes, total, file);
-  const { __metadata__: metadata = {}, ...described } = parseHeader(bytes.subarray(8, 8 + length), file);
+/**
+ * Reads the header alone, for files of which only parts are wanted.
+ * @param bytes the beginning of the file, the whole header at least. @param fileLength bytes in the file.
+ * @throws FormatError as `readSafetensors`.
+ */
+export function readSafetensorsHeader(bytes: Uint8Array, fileLength: number, file: string): SafetensorsHeader {
+  const length = headerLength(bytes, fileLength, file);
+  const start = 8 + length;
+  const { __metadata__: metadata = {}, ...described } = parseHeader(bytes.subarray(8, start), file);
   if (typeof metadata !== 'object' || metadata === null || !Object.values(metadata).every((text) => typeof text === 'string')) {
     throw new FormatError('Metadata', { file, key: '__metadata__', expected: 'texts by name', found: JSON.stringify(metadata) });
   }
@@ -119,7 +123,7 @@ function checkedHeader(bytes: Uint8Array, total: number, file: string): Header {
     }
     end = until;
   }
-  const body = total - 8 - length;
+  const body = fileLength - start;
   if (end !== body) {
     throw new FormatError(end > body ? 'The tensors are cut short' : 'There are more data than the header says', {
       file,
@@ -128,7 +132,10 @@ function checkedHeader(bytes: Uint8Array, total: number, file: string): Header {
       found: body,
     });
   }
-  return { entries, metadata: metadata as Record<string, string>, start: 8 + length };
+  return {
+    entries: entries.map(({ from, until, ...rest }) => ({ ...rest, from: start + from, until: start + until })),
+    metadata: metadata as Record<string, string>,
+  };
 }
 
 function parseHeader(bytes: Uint8Array, file: string): Record<string, unknown> {
