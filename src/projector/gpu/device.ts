@@ -1,7 +1,8 @@
 /** @file  A graphics card through WebGPU, with gpu.js on it. Who provides WebGPU (the browser, or Dawn in Node) is the caller's business. */
+import { size } from '../../core/array.js';
 import { DeviceError } from '../../core/errors.js';
 import { turn } from '../../core/iterate.js';
-import { type GpuArray, type GpuJs, type GpuJsContext, type GpuJsKernel, type GpuKernel, loadGpuJs } from './gpu-js.js';
+import { type GpuArray, type GpuJs, type GpuJsContext, type GpuJsKernel, loadGpuJs } from './gpu-js.js';
 
 /** `navigator.gpu`, or what is like it. */
 export type GpuProvider = Pick<GPU, 'requestAdapter'>;
@@ -14,13 +15,25 @@ export interface GpuAdapterInfo {
   readonly description: string;
 }
 
-/** How a kernel in gpu.js' JavaScript is to run. Sizes are ours, slowest index first. */
+/** How a kernel in gpu.js' JavaScript is to be compiled. */
 export interface KernelSettings {
-  readonly output: readonly number[];
-  readonly constants?: Readonly<Record<string, number>> | undefined;
-  /** Constants that are whole numbers in the kernel; all others are floats. */
-  readonly integers?: readonly string[] | undefined;
+  /** Constants that are whole numbers in the kernel. */
+  readonly integers?: Readonly<Record<string, number>> | undefined;
+  readonly floats?: Readonly<Record<string, number>> | undefined;
+  /** Neighbours in the fastest direction that one thread returns. @default 1 */
+  readonly rows?: 1 | 4 | undefined;
+  /** Threads are numbered through by thread.x alone, whatever the shape. @default false */
+  readonly flat?: boolean | undefined;
 }
+
+/** Runs on what is on the device, numbers are copied; makes an array of the shape, slowest index first. */
+export interface GpuKernel {
+  (shape: readonly number[], ...args: readonly (GpuArray | number)[]): Promise<GpuArray>;
+  destroy(): void;
+}
+
+/** Gives an array back when the work it is made in is over, if not before. */
+export type Own = (array: GpuArray) => GpuArray;
 
 /** Owns a device. Everything on it is float32. */
 export interface GpuDevice {
@@ -30,15 +43,13 @@ export interface GpuDevice {
   readonly maxBytes: number;
   /** Arrays made, bytes uploaded, results read back: for tests and for people who look for the slow place. */
   readonly traffic: { uploads: number; uploadedBytes: number; readBacks: number; dispatches: number };
-  /** Compiles on its first call. A function that returns four values at a time has four times the values in its fastest direction. */
-  kernel(source: string, settings: KernelSettings): GpuKernel & { destroy(): void };
+  /** Compiles on its first call. Calls of one kernel must wait for each other. */
+  kernel(source: string, settings?: KernelSettings): GpuKernel;
   /** An array of the shape, slowest index first, holding `data` or zeros. @throws DeviceError when it is larger than maxBytes. */
   array(shape: readonly number[], data?: Float32Array): GpuArray;
-  /** The same memory under another shape. */
-  reshaped(array: GpuArray, shape: readonly number[]): GpuArray;
   read(array: GpuArray, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
-  /** Calls of others wait until `work` has settled, so that each has the device's memory for itself. */
-  use<T>(work: () => Promise<T>): Promise<T>;
+  /** Others wait until `work` has settled, so that each has the device's memory for itself. What it owns is given back then. */
+  use<T>(work: (own: Own) => Promise<T>): Promise<T>;
   /**
    * Waits until everything submitted is done.
    * @throws signal.reason when aborted; DeviceError when the device is lost, or something failed since the last time.
@@ -136,6 +147,15 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
     if (disposed) throw new DeviceError('This engine is disposed', { hint: 'Open a new one.' });
     if (failure) throw failure;
   };
+  const checkBytes = (shape: readonly number[]): number => {
+    const bytes = 4 * size(shape);
+    if (bytes <= maxBytes) return bytes;
+    throw new DeviceError('An array is too large for the graphics card', {
+      expected: `at most ${mebibytes(maxBytes)}`,
+      found: `${mebibytes(bytes)}, [${shape.join(', ')}]`,
+      hint: 'Use more subsets or larger voxels, or --device cpu.',
+    });
+  };
   const wrap = (buffer: GPUBuffer, shape: readonly number[]): GpuArray =>
     new gpujs.WebGPUBufferResult({ buffer, output: [...shape].reverse(), componentCount: 1, context, kernel: null });
 
@@ -145,27 +165,28 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
     device,
     maxBytes,
     traffic,
-    kernel(source, { output, constants = {}, integers = [] }) {
-      const constantTypes = Object.fromEntries(
-        Object.keys(constants).map((name) => [name, integers.includes(name) ? 'Integer' : 'Float']),
-      );
+    kernel(source, { integers = {}, floats = {}, rows = 1, flat = false } = {}) {
+      const typed = (names: object, type: string): [string, string][] => Object.keys(names).map((name) => [name, type]);
       const made = gpu.createKernel(source, {
-        ...{ output: [...output].reverse(), constants, constantTypes },
-        ...{ pipeline: true, immutable: true, loopMaxIterations: 2 ** 30, precision: 'single' },
+        constants: { ...integers, ...floats },
+        constantTypes: Object.fromEntries([...typed(integers, 'Integer'), ...typed(floats, 'Float')]),
+        ...{ output: flat ? [1] : [1, 1, 1], dynamicOutput: true, pipeline: true, immutable: true, precision: 'single' },
+        loopMaxIterations: 2 ** 30,
       });
       kernels.add(made);
-      const run: GpuKernel = async (...args) => {
+      const run = async (shape: readonly number[], ...args: readonly (GpuArray | number)[]): Promise<GpuArray> => {
         check();
+        checkBytes(shape);
         traffic.dispatches++;
-        const result = (await made(...args)) as GpuArray & { readonly componentCount: number };
+        const [x = 1, y = 1, z = 1] = [...shape].reverse();
+        made.setOutput(flat ? [size(shape)] : [x / rows, y, z]);
+        const result = await made(...args);
         if (made.kernel.constructor.mode !== 'webgpu') {
           throw new DeviceError('A kernel did not run on the graphics card', { found: made.kernel.constructor.mode });
         }
-        if (result.componentCount === 1) return result;
-        const [x = 1, ...slower] = result.output;
-        const flat = wrap(result.buffer, [...slower.toReversed(), x * result.componentCount]);
+        const shaped = wrap(result.buffer, shape);
         result.delete();
-        return flat;
+        return shaped;
       };
       const destroy = (): void => {
         kernels.delete(made);
@@ -175,14 +196,7 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
     },
     array(shape, data) {
       check();
-      const bytes = 4 * shape.reduce((product, n) => product * n, 1);
-      if (bytes > maxBytes) {
-        throw new DeviceError('An array is too large for the graphics card', {
-          expected: `at most ${mebibytes(maxBytes)}`,
-          found: mebibytes(bytes),
-          hint: 'Use more subsets or larger voxels, or --device cpu.',
-        });
-      }
+      const bytes = checkBytes(shape);
       const buffer = device.createBuffer({
         size: Math.max(bytes, 4),
         usage: usage.storage | usage.copySource | usage.copyTarget,
@@ -194,10 +208,9 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
       }
       return wrap(buffer, shape);
     },
-    reshaped: (array, shape) => wrap(array.buffer, shape),
     async read(array, signal) {
       await self.settle(signal);
-      const bytes = 4 * array.output.reduce((product, n) => product * n, 1);
+      const bytes = 4 * size(array.output);
       const staging = device.createBuffer({ size: bytes, usage: usage.mapRead | usage.copyTarget });
       try {
         const encoder = device.createCommandEncoder();
@@ -217,16 +230,25 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
       }
     },
     use(work) {
-      const mine = queue.then(() => {
+      const mine = queue.then(async () => {
         check();
-        return work();
+        const owned: GpuArray[] = [];
+        try {
+          return await work((array) => {
+            owned.push(array);
+            return array;
+          });
+        } finally {
+          for (const array of owned) array.delete();
+        }
       });
       queue = mine.catch(() => {});
       return mine;
     },
     async settle(signal) {
       check(signal);
-      await device.queue.onSubmittedWorkDone();
+      // An abort does not wait for the work that is under way; whoever comes next does.
+      await orAborted(device.queue.onSubmittedWorkDone(), signal);
       await turn(signal);
       check(signal);
     },
@@ -252,6 +274,19 @@ function withNavigator<T>(make: () => T): T {
   } finally {
     Reflect.deleteProperty(navigator, 'gpu');
   }
+}
+
+/** @throws signal.reason as soon as the signal is aborted. */
+async function orAborted(done: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return void (await done);
+  let stop = (): void => {};
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve;
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  await Promise.race([done, aborted]);
+  signal.removeEventListener('abort', stop);
+  signal.throwIfAborted();
 }
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;

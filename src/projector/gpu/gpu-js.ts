@@ -9,13 +9,11 @@ export interface GpuArray {
   delete(): void;
 }
 
-/** Arrays stay on the device; numbers are copied. */
-export type GpuKernel = (...args: readonly (GpuArray | number)[]) => Promise<GpuArray>;
-
 /** A kernel as gpu.js makes it. */
 export interface GpuJsKernel {
   (...args: readonly unknown[]): Promise<GpuArray>;
   readonly kernel: { readonly constructor: { readonly mode: string } };
+  setOutput(output: readonly number[]): unknown;
   destroy(): void;
 }
 
