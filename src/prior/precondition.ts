@@ -19,6 +19,8 @@ export interface PreconditionOptions {
   readonly parameterisation?: Parameterisation | undefined;
   /** @default cosine */
   readonly schedule?: Schedule | undefined;
+  /** Bounds of x̂₀, where the network was trained on values within them. @default none */
+  readonly clip?: readonly [low: number, high: number] | undefined;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface PreconditionOptions {
  */
 export function precondition(
   predict: Predict,
-  { parameterisation = 'v', schedule = cosine }: PreconditionOptions = {},
+  { parameterisation = 'v', schedule = cosine, clip: [low, high] = [-Infinity, Infinity] }: PreconditionOptions = {},
 ): Denoiser {
   const { sigmaMin, sigmaMax } = schedule;
   const clean = estimates[parameterisation];
@@ -39,7 +41,7 @@ export function precondition(
     const alpha = 1 / Math.sqrt(1 + sigma * sigma);
     const xt = fill(x.shape, (i) => alpha * x.data[i]!);
     const out = expectShape(await predict(xt, schedule.time(sigma), signal), x.shape, 'prediction of the network').data;
-    return fill(x.shape, (i) => clean(x.data[i]!, out[i]!, sigma, alpha));
+    return fill(x.shape, (i) => Math.min(high, Math.max(low, clean(x.data[i]!, out[i]!, sigma, alpha))));
   };
   return { sigmaMin, sigmaMax, denoise };
 }

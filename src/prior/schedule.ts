@@ -72,3 +72,65 @@ export function sigmaLadder(t0: number, steps: number, schedule: Schedule = cosi
     throw new OptionError('Noise levels', { key: 't0', expected: `above 0, at most ${most}`, found: t0 });
   return Float64Array.from({ length: steps + 1 }, (_, i) => (i === steps ? 0 : schedule.sigma(t0 * (1 - i / steps))));
 }
+
+/** What ancestral sampling needs at each of its timesteps, ascending; see `ddpm`. */
+export interface PosteriorTable {
+  /** t that the network is told. */
+  readonly timesteps: readonly number[];
+  readonly alphaBar: Float64Array;
+  /** ln β, the upper end of the variance. */
+  readonly logBeta: Float64Array;
+  /** ln β̃, the lower end: β̃ = β (1 − ᾱ')/(1 − ᾱ), ᾱ' at the timestep before; the first, which is 0, replaced by the second. */
+  readonly logPosterior: Float64Array;
+  /** c₁ = β √ᾱ'/(1 − ᾱ): weight of x̂₀ in the mean. */
+  readonly cleanWeight: Float64Array;
+  /** c₂ = √α (1 − ᾱ')/(1 − ᾱ): weight of x_t in the mean. */
+  readonly noisyWeight: Float64Array;
+}
+
+/**
+ * The posterior q(x_{t−1} | x_t, x₀) at some of the timesteps of a network, β = 1 − ᾱ/ᾱ'. Ho et al. 2020, arXiv:2006.11239, Eqs. 6 and 7;
+ * leaving timesteps out: Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 19.
+ * @param alphaBar table that the network was trained with. @param timesteps ascending, two or more. @default all
+ * @throws OptionError when a timestep is out of range or they do not ascend.
+ */
+export function posteriorTable(
+  alphaBar: Float64Array = linearAlphaBar(),
+  timesteps: readonly number[] = Array.from(alphaBar, (_, t) => t),
+): PosteriorTable {
+  const ascending = timesteps.every((t, i) => Number.isInteger(t) && t < alphaBar.length && t > (timesteps[i - 1] ?? -1));
+  if (timesteps.length < 2 || !ascending) {
+    throw new OptionError('Timesteps', {
+      key: 'timesteps',
+      expected: `two or more, ascending within 0 to ${alphaBar.length - 1}`,
+      found: [...timesteps],
+    });
+  }
+  const a = Float64Array.from(timesteps, (t) => alphaBar[t]!);
+  const before = (i: number): number => (i === 0 ? 1 : a[i - 1]!);
+  const beta = a.map((value, i) => 1 - value / before(i));
+  const posterior = a.map((value, i) => (beta[i]! * (1 - before(i))) / (1 - value));
+  return {
+    timesteps,
+    alphaBar: a,
+    logBeta: beta.map(Math.log),
+    logPosterior: posterior.map((_, i) => Math.log(posterior[Math.max(i, 1)]!)),
+    cleanWeight: a.map((value, i) => (beta[i]! * Math.sqrt(before(i))) / (1 - value)),
+    noisyWeight: a.map((value, i) => ((1 - before(i)) * Math.sqrt(1 - beta[i]!)) / (1 - value)),
+  };
+}
+
+/** `count` of the timesteps 0 … T − 1, evenly spaced, both ends included; halves are rounded to even, as guided-diffusion does. */
+export function spacedTimesteps(count: number, T = 1000): number[] {
+  if (!(Number.isInteger(count) && count >= 2 && count <= T)) {
+    throw new OptionError('Timesteps', { key: 'count', expected: `an integer from 2 to ${T}`, found: count });
+  }
+  const stride = (T - 1) / (count - 1);
+  let at = 0;
+  return Array.from({ length: count }, () => {
+    const below = Math.floor(at);
+    const rest = at - below;
+    at += stride;
+    return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
+  });
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { OptionError } from '../../src/core/errors.js';
-import { cosine, discrete, linearAlphaBar, sigmaLadder } from '../../src/prior/schedule.js';
+import { cosine, discrete, linearAlphaBar, posteriorTable, sigmaLadder, spacedTimesteps } from '../../src/prior/schedule.js';
 
 describe('cosine schedule', () => {
   it('has σ = sin/cos of πt/2, and t back from σ', () => {
@@ -75,5 +75,56 @@ describe('sigmaLadder', () => {
     expect(() => sigmaLadder(0, 6)).toThrow(/t0/);
     expect(() => sigmaLadder(0.3, 0)).toThrow(/steps/);
     expect(() => sigmaLadder(0.3, 2.5)).toThrow(/steps/);
+  });
+});
+
+describe('posteriorTable', () => {
+  const table = posteriorTable();
+  // The published code's tables (float64): β, ᾱ, ln β̃ clipped, ln β, c₁, c₂.
+  it.each([
+    [0, 0.9999, -9.816725135, -9.210340372, 1, 0],
+    [1, 0.9997800921, -9.816725135, -9.028686372, 0.5452914995, 0.454708499],
+    [2, 0.999640283, -9.367121497, -8.875012791, 0.3887068359, 0.6112931603],
+    [10, 0.9978065725, -8.260755607, -8.114400988, 0.1362778598, 0.8637220693],
+    [100, 0.8951415909, -6.187696715, -6.169638561, 0.01889545559, 0.9810761026],
+    [500, 0.07779665837, -4.60004974, -4.599192094, 0.003058057076, 0.9941043508],
+    [999, 4.035829765e-5, -3.912023829, -3.912023005, 1.283514872e-4, 0.9899486783],
+  ])('at t = %d is the published one', (t, alphaBar, logPosterior, logBeta, c1, c2) => {
+    const found = [table.alphaBar[t], table.logPosterior[t], table.logBeta[t], table.cleanWeight[t], table.noisyWeight[t]];
+    [alphaBar, logPosterior, logBeta, c1, c2].forEach((value, i) => {
+      expect(Math.abs(found[i]! - value)).toBeLessThan(3e-9 * Math.max(1, Math.abs(value)));
+    });
+  });
+
+  it.each([[1000], [250], [50], [7]])(
+    'with %d timesteps, leads from the marginal at one to the marginal at the next',
+    (count) => {
+      const {
+        alphaBar,
+        logPosterior,
+        cleanWeight: c1,
+        noisyWeight: c2,
+      } = posteriorTable(linearAlphaBar(), spacedTimesteps(count));
+      for (let i = 1; i < count; i++) {
+        const before = alphaBar[i - 1]!;
+        expect(c1[i]! + c2[i]! * Math.sqrt(alphaBar[i]!)).toBeCloseTo(Math.sqrt(before), 12);
+        expect(c2[i]! ** 2 * (1 - alphaBar[i]!) + Math.exp(logPosterior[i]!)).toBeCloseTo(1 - before, 12);
+      }
+    },
+  );
+
+  it('spaces timesteps as the published code does', () => {
+    expect(spacedTimesteps(50).slice(0, 5)).toEqual([0, 20, 41, 61, 82]);
+    expect(spacedTimesteps(50).slice(-4)).toEqual([938, 958, 979, 999]);
+    expect(spacedTimesteps(25).slice(0, 5)).toEqual([0, 42, 83, 125, 166]);
+    expect(spacedTimesteps(1000)).toEqual(Array.from({ length: 1000 }, (_, t) => t));
+    expect(spacedTimesteps(5, 11)).toEqual([0, 2, 5, 8, 10]); // 2.5 and 7.5 go to the even neighbour
+  });
+
+  it('refuses timesteps that are none', () => {
+    expect(() => posteriorTable(linearAlphaBar(), [0, 5, 5])).toThrow(OptionError);
+    expect(() => posteriorTable(linearAlphaBar(), [0, 1000])).toThrow(OptionError);
+    expect(() => spacedTimesteps(1)).toThrow(OptionError);
+    expect(() => spacedTimesteps(1001)).toThrow(OptionError);
   });
 });
