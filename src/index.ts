@@ -34,12 +34,15 @@ export {
 } from './geometry/sinogram.js';
 export { orderedSubsets } from './geometry/subsets.js';
 // Files as bytes
+export { type DicomSeries, type ReadDicomOptions, readDicomSeries } from './io/dicom-series.js';
+export { type WriteDicomOptions, writeDicomSeries } from './io/dicom-write.js';
 export { readInterfileImage, writeInterfileImage } from './io/interfile-image.js';
 export { readInterfileLayout, readInterfileProjData, writeInterfileProjData } from './io/interfile-projdata.js';
 export { histogramMmr, mmrEvents, readMmrListModeHeader } from './io/mmr-listmode.js';
 export { readNifti, writeNifti } from './io/nifti.js';
 export { estimateRandoms } from './io/randoms.js';
 export { readSafetensors, writeSafetensors } from './io/safetensors.js';
+export { type SuvFactor, type SuvFacts, suvFactor } from './io/suv.js';
 // Metrics
 export { imageError } from './metrics/psnr.js';
 export { contrastRecovery, regionBias, regionStatistics } from './metrics/regions.js';

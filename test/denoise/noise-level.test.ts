@@ -29,6 +29,11 @@ describe('noiseLevel', () => {
     expect(level / relative).toBeLessThan(1.35); // edges of organs add a little
   });
 
+  it('looks at uptake alone, whatever the noise of the air', () => {
+    const airy = fill(shape, (i) => body(i) * (1 + 0.1 * noise[i]!) + (body(i) === 0 ? 0.1 * noise[(i * 7) % noise.length]! : 0));
+    expect(noiseLevel(airy, [4, 4, 4]) / noiseLevel(noisy(0.1, body), [4, 4, 4])).toBeCloseTo(1, 1);
+  });
+
   it('is blind to gradients, along any axis', () => {
     const slope = fill(shape, (i) => place(i).reduce((sum, at) => sum + at, 10));
     expect(noiseLevel(slope)).toBeLessThan(1e-6);
