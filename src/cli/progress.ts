@@ -3,8 +3,8 @@
 /** Called with the share done, in [0, 1], and a word on what is going on. */
 export type Report = (fraction: number, text?: string) => void;
 
-/** A reporter for one piece of work. `quiet` makes it silent. */
-export function progress(title: string, quiet: boolean): Report & { done(): void } {
+/** A reporter for one piece of work. `quiet` makes it silent. @param from share that was done before, and took no time now. */
+export function progress(title: string, quiet: boolean, from = 0): Report & { done(): void } {
   const started = performance.now();
   const live = process.stderr.isTTY === true;
   let shown = Number.NEGATIVE_INFINITY;
@@ -13,7 +13,8 @@ export function progress(title: string, quiet: boolean): Report & { done(): void
     if (quiet || now - shown < (live ? 100 : 5000)) return;
     shown = now;
     const elapsed = (now - started) / 1000;
-    const eta = fraction > 0.01 ? `, ${duration((elapsed * (1 - fraction)) / fraction)} left` : '';
+    const done = fraction - from;
+    const eta = done > 0.003 ? `, ${duration((elapsed * (1 - fraction)) / done)} left` : '';
     const line = `${title} ${String(Math.round(100 * fraction)).padStart(3)} %${eta}${text === '' ? '' : `  ${text}`}`;
     process.stderr.write(live ? `\r\x1b[2K${line.slice(0, (process.stderr.columns ?? 100) - 1)}` : `${line}\n`);
   };

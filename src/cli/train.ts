@@ -1,8 +1,6 @@
 /** @file  coincide train: a configuration to a model folder. A run that was interrupted goes on when the same command is given again. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { array } from '../core/array.js';
-import { bodyMean } from '../denoise/denoise-volume.js';
 import { openModel } from '../denoise/open-model.js';
 import type { ModelCard } from '../network/model-card.js';
 import { parameterCount } from '../network/parameters.js';
@@ -11,18 +9,19 @@ import { mayReplace, readJson } from '../node/files.js';
 import { writeModel } from '../node/model-folder.js';
 import { openEvaluator } from '../node/ort-evaluator.js';
 import { openTrainer } from '../node/ort-trainer.js';
-import { type Checkpoint, openTrainingFolder, type TrainingFolder } from '../node/training-folder.js';
+import { type Checkpoint, openTrainingFolder, type Progress, type TrainingFolder } from '../node/training-folder.js';
 import { version } from '../node/version.js';
-import type { Subject } from '../train/batch.js';
 import { simulateSubject } from '../train/cohort.js';
 import { parseTrainingConfig, type TrainingConfig } from '../train/config.js';
-import { architectureOf, train as trainingSteps } from '../train/loop.js';
+import { architectureOf, fallNow, paceOf, train as trainingSteps } from '../train/loop.js';
+import type { SubjectSource } from '../train/subject.js';
 import { type Validation, validate } from '../train/validate.js';
 import { duration } from './progress.js';
 import { type Result, type Run, verb } from './verb.js';
 
 interface Options {
   readonly work?: string;
+  readonly cohort?: string;
   readonly output: string;
 }
 
@@ -30,61 +29,66 @@ export function train(program: Command): void {
   const command = program
     .command('train <config>')
     .description('train a model as a JSON file describes it; give the command again to go on after an interruption')
-    .option('--work <dir>', 'folder for cohort, checkpoint and log (default: the output’s name with .training)')
+    .option('--work <dir>', 'folder for checkpoint and log (default: the output’s name with .training)')
+    .option('--cohort <dir>', 'folder of the simulated subjects, which runs may share (default: the work folder)')
     .requiredOption('-o, --output <dir>', 'model folder to write');
-  verb(command, async (run: Run, file: string, { output, work = `${output}.training` }: Options): Promise<Result> => {
-    const started = performance.now();
-    const config = parseTrainingConfig(await readJson(file), file);
-    await mayReplace(output, ['model.json', 'weights.safetensors', 'train.json']);
-    const folder = await openTrainingFolder(work, config);
-    const { training, validation } = await cohort(run, folder, config);
-    const cohortSeconds = cpuSeconds();
-    const trained = await optimise(run, folder, config, training, validation);
-    const card: Omit<ModelCard, 'sha256'> = {
-      ...cardOf(config, training),
-      training: {
-        ...{
-          coincide: version(),
-          command: `coincide train ${file} -o ${output}`,
-          config,
-          subjects: training.length,
-          validation: trained.validation,
+  verb(
+    command,
+    async (run: Run, file: string, { output, work = `${output}.training`, cohort: subjects }: Options): Promise<Result> => {
+      const started = performance.now();
+      const config = parseTrainingConfig(await readJson(file), file);
+      await mayReplace(output, ['model.json', 'weights.safetensors', 'train.json']);
+      const folder = await openTrainingFolder(work, config, subjects);
+      const { training, validation } = await cohort(run, folder, config);
+      const cohortSeconds = cpuSeconds();
+      const trained = await optimise(run, folder, config, training, validation);
+      const card: Omit<ModelCard, 'sha256'> = {
+        ...cardOf(config, training),
+        training: {
+          ...{
+            coincide: version(),
+            command: `coincide train ${file} -o ${output}`,
+            config,
+            subjects: training.length,
+            validation: trained.validation,
+            steps: trained.steps,
+          },
+          ...{
+            cpuMinutes: { cohort: round(cohortSeconds / 60), training: round(trained.cpuSeconds / 60) },
+            data: 'simulated phantoms only',
+          },
         },
-        ...{
-          cpuMinutes: { cohort: round(cohortSeconds / 60), training: round(trained.cpuSeconds / 60) },
-          data: 'simulated phantoms only',
-        },
-      },
-    };
-    const written = await writeModel(
-      output,
-      { card: { ...card, sha256: '' }, parameters: trained.parameters },
-      { 'train.json': await readFile(file) },
-    );
-    const { lowCount, meanMode } = trained.validation;
-    return {
-      json: {
+      };
+      const written = await writeModel(
         output,
-        name: config.name,
-        parameters: trained.parameters.length,
-        sha256: written.sha256,
-        ...trained.validation,
-        cpuMinutes: card.training.cpuMinutes,
-      },
-      text: `${output}: ${trained.parameters.length} parameters, ${duration((performance.now() - started) / 1000)}; validation PSNR ${lowCount.toFixed(2)} → ${meanMode.toFixed(2)} dB`,
-    };
-  });
+        { card: { ...card, sha256: '' }, parameters: trained.parameters },
+        { 'train.json': await readFile(file) },
+      );
+      const { lowCount, meanMode } = trained.validation;
+      return {
+        json: {
+          output,
+          name: config.name,
+          parameters: trained.parameters.length,
+          sha256: written.sha256,
+          ...trained.validation,
+          cpuMinutes: card.training.cpuMinutes,
+        },
+        text: `${output}: ${trained.parameters.length} parameters, ${duration((performance.now() - started) / 1000)}; validation PSNR ${lowCount.toFixed(2)} → ${meanMode.toFixed(2)} dB`,
+      };
+    },
+  );
 }
 
 async function cohort(
   run: Run,
   folder: TrainingFolder,
   config: TrainingConfig,
-): Promise<{ training: Subject[]; validation: Subject[] }> {
+): Promise<{ training: SubjectSource[]; validation: SubjectSource[] }> {
   const engine = await openEngine(run.options);
   const stage = run.stage('cohort');
   const total = config.cohort.subjects + config.cohort.validation;
-  const subjects: Subject[] = [];
+  const subjects: SubjectSource[] = [];
   try {
     for (let number = 1; number <= total; number++) {
       subjects.push(
@@ -99,27 +103,34 @@ async function cohort(
   return { training: subjects.slice(0, config.cohort.subjects), validation: subjects.slice(config.cohort.subjects) };
 }
 
+/** A look at the validation subjects has gained if it is this much better than the best one, dB. */
+const gain = 0.02;
+/** Steps between lines of the log. */
+const logEvery = 50;
+
 async function optimise(
   run: Run,
   folder: TrainingFolder,
   config: TrainingConfig,
-  training: readonly Subject[],
-  held: readonly Subject[],
-): Promise<{ parameters: Float32Array; validation: Validation; cpuSeconds: number }> {
+  training: readonly SubjectSource[],
+  held: readonly SubjectSource[],
+): Promise<{ parameters: Float32Array; validation: Validation; cpuSeconds: number; steps: number }> {
   const architecture = architectureOf(config);
   const threads = threadCount(run.options);
+  const resume = await folder.checkpoint();
+  const since = resume === undefined ? '' : `, going on after step ${resume.step}`;
   run.say(
-    `${config.name}: ${parameterCount(architecture)} parameters, ${config.steps} steps of ${config.batch} patches, ${threads} threads`,
+    `${config.name}: ${parameterCount(architecture)} parameters, ${config.steps} steps of ${config.batch} patches, ${threads} threads${since}`,
   );
   const trainer = openTrainer(architecture, config.batch, config.patch, { threads });
-  const stage = run.stage('train');
-  const resume = await folder.checkpoint();
+  const stage = run.stage('train', (resume?.step ?? 0) / config.steps);
   const began = performance.now();
   const spentBefore = cpuSeconds() - (resume?.cpuSeconds ?? 0);
   const spent = (): number => cpuSeconds() - spentBefore;
-  let reached: Checkpoint | undefined;
+  let progress: Progress = resume?.progress ?? { pace: paceOf(config), best: Number.NEGATIVE_INFINITY, looksSince: 0 };
+  let reached: Checkpoint | undefined = resume;
   let smooth: number | undefined;
-  let validation: Validation = { lowCount: Number.NaN, meanMode: Number.NaN };
+  let validation: Validation | undefined;
   const look = async (average: Float32Array): Promise<Validation> => {
     const evaluator = openEvaluator(architecture, average, config.patch, { threads });
     try {
@@ -131,43 +142,59 @@ async function optimise(
     }
   };
   try {
-    if (resume && resume.step >= config.steps) validation = await look(resume.state.average);
     for await (const { step, loss, gradientNorm, learningRate, fraction, state } of trainingSteps(config, training, trainer, {
-      resume,
-      signal: run.signal,
+      ...{ resume, pace: () => progress.pace, signal: run.signal },
     })) {
       smooth = smooth === undefined ? loss : smooth + 0.01 * (loss - smooth);
       const rate = ((step - (resume?.step ?? 0)) * config.batch * 1000) / (performance.now() - began);
-      stage(fraction, `step ${step}, loss ${smooth.toFixed(4)}, ${rate.toFixed(1)} patches/s`);
-      reached = { step, state, cpuSeconds: spent() };
-      if (step % config.checkpointEvery === 0 || step === config.steps) {
+      const seen = validation === undefined ? '' : `, ${validation.lowCount.toFixed(2)} → ${validation.meanMode.toFixed(2)} dB`;
+      stage(fraction, `step ${step}, loss ${smooth.toFixed(4)}, ${rate.toFixed(1)} patches/s${seen}`);
+      const looking = step % config.checkpointEvery === 0 || step === progress.pace.end;
+      if (looking) {
         validation = await look(state.average);
-        await folder.save(reached);
+        progress = judged(progress, validation, config, step);
+      }
+      reached = { step, state, cpuSeconds: spent(), progress };
+      if (looking) await folder.save(reached);
+      if (looking || step % logEvery === 0) {
         await folder.log({
-          step,
-          loss: smooth,
-          gradientNorm,
-          learningRate,
-          ...validation,
-          seconds: (performance.now() - began) / 1000,
+          ...{ step, loss: smooth, gradientNorm, learningRate, cpuSeconds: round(spent()) },
+          ...(looking ? validation : {}),
         });
       }
     }
+    return {
+      parameters: reached!.state.average,
+      validation: validation ?? (await look(reached!.state.average)),
+      cpuSeconds: spent(),
+      steps: reached!.step,
+    };
   } finally {
     stage.done();
     // An interrupted run keeps its last step.
-    if (reached && run.signal.aborted) await folder.save(reached);
+    if (reached && reached !== resume && run.signal.aborted) await folder.save(reached);
     await trainer.dispose();
   }
-  return { parameters: (reached ?? resume)!.state.average, validation, cpuSeconds: spent() };
 }
 
-function cardOf(config: TrainingConfig, subjects: readonly Subject[]): Omit<ModelCard, 'sha256' | 'training'> {
-  const means = subjects.map(({ shape, truth }) => bodyMean(array(shape, truth)));
+/** The progress after a look: when the gains have stopped for `patience` looks, the learning rate falls from now on. */
+function judged(progress: Progress, { meanMode }: Validation, config: TrainingConfig, step: number): Progress {
+  const better = meanMode > progress.best + gain;
+  const looksSince = better ? 0 : progress.looksSince + 1;
+  const tired = config.patience > 0 && looksSince >= config.patience && step < progress.pace.fallFrom;
+  return {
+    pace: tired ? fallNow(config, step) : progress.pace,
+    best: better ? meanMode : progress.best,
+    looksSince,
+  };
+}
+
+function cardOf(config: TrainingConfig, subjects: readonly SubjectSource[]): Omit<ModelCard, 'sha256' | 'training'> {
+  const mean = subjects.reduce((sum, { bodyMean }) => sum + bodyMean, 0) / subjects.length;
   return {
     ...{ name: config.name, version: config.version, licence: config.licence, architecture: architectureOf(config) },
     ...{ parameterisation: 'v', schedule: 'cosine', condition: 'low-count OSEM image' },
-    intensity: { unit: 'SUV', scale: config.scale, bodyMean: round(means.reduce((sum, mean) => sum + mean, 0) / means.length) },
+    intensity: { unit: 'SUV', scale: config.scale, bodyMean: round(mean) },
     ...{ voxelSize: subjects[0]!.voxelSize, patch: config.patch, overlap: Math.floor(Math.min(...config.patch) / 4) },
   };
 }

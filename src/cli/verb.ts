@@ -16,8 +16,8 @@ export interface CommonOptions {
 export interface Run {
   readonly options: CommonOptions;
   readonly signal: AbortSignal;
-  /** A progress bar for one part of the work. */
-  stage(title: string): Report & { done(): void };
+  /** A progress bar for one part of the work. @param from share that was done before. @default 0 */
+  stage(title: string, from?: number): Report & { done(): void };
   /** A line for people, on stderr. */
   say(text: string): void;
 }
@@ -100,7 +100,7 @@ async function perform(options: CommonOptions, action: (run: Run) => Promise<Res
   const run: Run = {
     options,
     signal: controller.signal,
-    stage: (title) => progress(title, quiet),
+    stage: (title, from) => progress(title, quiet, from),
     say: (text) => void (quiet || process.stderr.write(`${text}\n`)),
   };
   try {

@@ -8,7 +8,8 @@ import { type CallOptions, last } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
 import { ddim } from '../prior/ddim.js';
 import { sigmaLadder } from '../prior/schedule.js';
-import type { OpenModel } from './open-model.js';
+import { noiseLevel } from './noise-level.js';
+import type { Given, OpenModel } from './open-model.js';
 
 export interface DenoiseOptions extends CallOptions {
   /** @default 'mean' */
@@ -26,6 +27,8 @@ export interface DenoiseOptions extends CallOptions {
   /** How the image's unit becomes SUV: 'SUV' takes SUV images only; 'body-mean' brings the mean over the body to that of the training data.
    *  @default 'SUV' */
   readonly intensity?: 'SUV' | 'body-mean' | undefined;
+  /** Anatomy of the same grid (μ, CT + 1000 HU, or MR: 0 in air), for models that know one; a model that does not refuses it. @default none */
+  readonly anatomy?: Volume | undefined;
   /** Called with the share done. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
@@ -52,7 +55,8 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   if (image.values.shape.length !== 3) throw new ShapeError('Image', { expected: 'three axes', found: [...image.values.shape] });
   const unit = suvPerUnit(image, model, options.intensity ?? 'SUV');
   const warnings = [...unlikeVoxels(image.grid, model), ...unlikeIntensity(image, model)];
-  const mean = await model.mean(image.values, unit, { signal });
+  const given: Given = { anatomy: options.anatomy, noise: noiseLevel(image.values, image.grid.voxelSize) };
+  const mean = await model.mean(image.values, unit, { ...given, signal });
   const as = (values: Volume): PetImage => ({ ...image, values });
   if (mode === 'mean') {
     onProgress?.(1);
@@ -60,7 +64,7 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   }
   const ladder = sigmaLadder(start, steps).map((sigma) => sigma / (unit * model.card.intensity.scale));
   const shape = mean.shape as unknown as Shape3;
-  const denoiser = model.denoiser(unit, image.values);
+  const denoiser = model.denoiser(unit, image.values, given);
   const sum = new Float64Array(mean.data.length);
   const squares = new Float64Array(mean.data.length);
   for (let k = 0; k < samples; k++) {

@@ -2,17 +2,27 @@
  *    mean        x̂₀ at t = 1 from x_t = 0: E[x₀ | condition] in one evaluation
  *    conditional a `Denoiser` given the low-count image
  *    prior       a `Denoiser` without one: what HQS takes */
-import { array, fill, type Shape3, type Volume } from '../core/array.js';
+import { array, contiguous, expectShape, fill, type Shape3, type Volume } from '../core/array.js';
+import { ModelError } from '../core/errors.js';
 import type { Denoiser } from '../core/interfaces.js';
 import type { CallOptions } from '../core/iterate.js';
-import { timeFeatures } from '../network/features.js';
+import { networkFeatures, type Situation } from '../network/features.js';
 import type { ModelCard } from '../network/model-card.js';
 import type { Evaluator } from '../network/runner.js';
 import { precondition, scaledDenoiser } from '../prior/precondition.js';
+import { normalisedAnatomy } from './anatomy.js';
 import { blendTiles, cutTile, tilesOf } from './tiles.js';
 
 /** Tiles evaluated at once; each worker takes one. */
 const CHUNK = 4;
+
+/** What a model can be given beside the image. */
+export interface Given {
+  /** Anatomy on the grid of the image, 0 in air. @default none. @throws ModelError from a model that knows no anatomy. */
+  readonly anatomy?: Volume | undefined;
+  /** `noiseLevel` of the low-count image; 0 where it is not known. @default not told */
+  readonly noise?: number | undefined;
+}
 
 export interface OpenModel {
   readonly card: ModelCard;
@@ -20,13 +30,13 @@ export interface OpenModel {
    * E[x₀ | condition].
    * @param condition low-count image. @param unit SUV of one unit of the image. @default 1
    */
-  mean(condition: Volume, unit?: number, options?: CallOptions): Promise<Volume>;
+  mean(condition: Volume, unit?: number, options?: Given & CallOptions): Promise<Volume>;
   /**
    * D(x, σ), in the units of the image.
    * @param unit SUV of one unit of the image. @default 1
    * @param condition low-count image, in the same unit; undefined for the unconditional prior.
    */
-  denoiser(unit?: number, condition?: Volume): Denoiser;
+  denoiser(unit?: number, condition?: Volume, given?: Given): Denoiser;
 }
 
 /** Joins a card and an evaluator of its weights. The evaluator stays the caller's to dispose. */
@@ -34,16 +44,21 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel {
   const { patch, overlap, intensity, architecture } = card;
 
   /** v̂ of a whole volume, network units. */
-  const predict = async (xt: Volume, t: number, condition: Volume | undefined, options: CallOptions): Promise<Volume> => {
-    const shape = xt.shape as unknown as Shape3;
-    const present = condition === undefined ? 0 : 1;
-    const features = timeFeatures(t, present, architecture.features);
-    const skip = Float32Array.of(present * Math.sin((Math.PI * t) / 2));
+  const predict = async (
+    inputs: readonly (Volume | undefined)[],
+    situation: Situation,
+    skipWeight: number,
+    options: CallOptions,
+  ): Promise<Volume> => {
+    const shape = inputs.find((volume) => volume !== undefined)!.shape as unknown as Shape3;
+    const features = networkFeatures(architecture, situation);
+    const skip = Float32Array.of(skipWeight);
     const voxels = patch[0] * patch[1] * patch[2];
     const evaluate = async (at: Shape3): Promise<Float32Array> => {
-      const x = array([1, 2, ...patch]);
-      cutTile(xt, at, patch, x.data.subarray(0, voxels));
-      if (condition) cutTile(condition, at, patch, x.data.subarray(voxels));
+      const x = array([1, architecture.inputChannels, ...patch]);
+      inputs.forEach((volume, channel) => {
+        if (volume) cutTile(volume, at, patch, x.data.subarray(channel * voxels, (channel + 1) * voxels));
+      });
       return (await evaluator.evaluate(x, features, skip, options)).data;
     };
     const places = tilesOf(shape, patch, overlap);
@@ -51,19 +66,31 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel {
     for (let i = 0; i < places.length; i += CHUNK) tiles.push(...(await Promise.all(places.slice(i, i + CHUNK).map(evaluate))));
     return blendTiles(shape, patch, overlap, tiles);
   };
+  const prepared = (anatomy: Volume | undefined, like: Volume | undefined): Volume | undefined => {
+    if (anatomy === undefined) return undefined;
+    if (!architecture.knows?.includes('anatomy'))
+      throw new ModelError(`${card.name} knows no anatomy`, { key: 'anatomy', hint: 'Leave it out, or take another model.' });
+    const a = like === undefined ? contiguous(anatomy) : expectShape(anatomy, like.shape, 'anatomy');
+    return array(a.shape, normalisedAnatomy(a));
+  };
 
   return {
     card,
-    async mean(condition, unit = 1, options = {}) {
+    async mean(condition, unit = 1, { anatomy, noise, signal } = {}) {
       const k = intensity.scale * unit;
-      const v = await predict(array(condition.shape), 1, scaled(condition, k), options);
+      const a = prepared(anatomy, condition);
+      const situation = { t: 1, condition: true, anatomy: a !== undefined, mean: true, noise };
+      const v = await predict([undefined, scaled(condition, k), a], situation, 1, { signal });
       return fill(v.shape, (i) => -v.data[i]! / k);
     },
-    denoiser(unit = 1, condition) {
+    denoiser(unit = 1, condition, { anatomy, noise } = {}) {
       const k = intensity.scale * unit;
       const c = condition && scaled(condition, k);
+      const a = prepared(anatomy, condition);
+      const known = { condition: c !== undefined, anatomy: a !== undefined, ...(c === undefined ? {} : { noise }) };
+      const skip = (t: number): number => (c === undefined ? 0 : Math.sin((Math.PI * t) / 2));
       return scaledDenoiser(
-        precondition((xt, t, signal) => predict(xt, t, c, { signal })),
+        precondition((xt, t, signal) => predict([xt, c, a], { t, ...known }, skip(t), { signal })),
         1 / k,
       );
     },

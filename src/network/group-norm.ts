@@ -2,7 +2,7 @@
  *  mean and variance over each sample's group of channels. One LayerNormalization gives x̂ and the r that the backward pass needs:
  *
  *    per (n, c):      S = Σ g       T = Σ g x̂
- *    dβ_c = Σ_n S     dγ_c = Σ_n T
+ *    dβ_c = Σ_n S     dγ_c = Σ_n T      (no Σ_n where each sample has its own γ and β)
  *    per (n, group):  m₁ = (1/L) Σ_c γ_c S     m₂ = (1/L) Σ_c γ_c T
  *    dx = g (γ_c r) − x̂ (m₂ r) − m₁ r */
 import { ModelError } from '../core/errors.js';
@@ -13,7 +13,7 @@ const epsilon = 1e-5;
 const grid: readonly number[] = [2, 3, 4];
 
 /**
- * @param x [N, C, D, H, W]. @param gamma, beta [C].
+ * @param x [N, C, D, H, W]. @param gamma, beta [C], or [N, C] each sample its own (FiLM).
  * @throws ModelError when the groups do not divide the channels.
  */
 export function groupNorm(x: Var, gamma: Var, beta: Var, groups: number): Var {
@@ -29,7 +29,9 @@ export function groupNorm(x: Var, gamma: Var, beta: Var, groups: number): Var {
     { axis: { int: -1 }, epsilon: { float: epsilon }, stash_type: { int: 1 } },
   );
   const xhat = emit('Reshape', [normal, ints(x.graph, x.shape)], x.shape);
-  const perChannel = (v: Var): Var => reshape(v, [1, c, 1, 1, 1]);
+  const perChannel = (v: Var): Var => reshape(v, [v.shape.length === 1 ? 1 : n, c, 1, 1, 1]);
+  /** Of [N, C, 1, 1, 1], in the shape of γ or β. */
+  const likeAffine = (v: Var, { shape }: Var): Var => reshape(shape.length === 1 ? reduceSum(v, [0]) : v, shape);
   const y = emit('Add', [emit('Mul', [xhat, perChannel(gamma)], x.shape), perChannel(beta)], x.shape);
 
   const S = once((g) => reduceSum(g, grid)); // [N, C, 1, 1, 1]
@@ -48,8 +50,8 @@ export function groupNorm(x: Var, gamma: Var, beta: Var, groups: number): Var {
     [x, gamma, beta],
     [
       (g) => sub(mul(g, mul(perChannel(gamma), toChannels(r))), add(mul(xhat, groupMean(T(g))), groupMean(S(g)))),
-      (g) => reshape(reduceSum(T(g), [0]), [c]),
-      (g) => reshape(reduceSum(S(g), [0]), [c]),
+      (g) => likeAffine(T(g), gamma),
+      (g) => likeAffine(S(g), beta),
     ],
   );
 }

@@ -5,30 +5,41 @@
  *    up, at each level:     Conv 1³ → nearest ×2;  concat skip → block
  *    GroupNorm → SiLU → Conv 3³ (starts at zero) → unfold = F;   v = F − skip · c,  c the second volume
  *
- *    block(x, e) = S x + Conv( SiLU( GroupNorm( Conv( SiLU( GroupNorm(x) ) ) + W e ) ) ),  S a Conv 1³ where the width changes
+ *    block(x, e) = S x + Conv( SiLU( N( Conv( SiLU( GroupNorm(x) ) ), e ) ) ),  S a Conv 1³ where the width changes
+ *    N(h, e) = GroupNorm(h + W e), or with `film` GroupNorm(h) (1 + W₁ e) + W₂ e
  *    e = SiLU(W₂ SiLU(W₁ features))
  *
- *  After Ronneberger et al. 2015, arXiv:1505.04597, with the residual blocks of Ho et al. 2020, arXiv:2006.11239; no attention. Folding
- *  the volume into channels first makes a pass about three times cheaper. */
+ *  After Ronneberger et al. 2015, arXiv:1505.04597, with the residual blocks of Ho et al. 2020, arXiv:2006.11239, and the feature-wise
+ *  modulation (FiLM) of Perez et al. 2018, arXiv:1709.07871; no attention. Folding the volume into channels first makes a pass about
+ *  three times cheaper. */
 import type { Shape3 } from '../core/array.js';
 import { ModelError } from '../core/errors.js';
 import { conv3d } from './conv3d.js';
-import type { Var } from './graph.js';
+import { type Knowledge, knowledgeLength, meanFlag } from './features.js';
+import { scalar, type Var } from './graph.js';
 import { groupNorm } from './group-norm.js';
-import { add, concat, fold, matmul, mul, reshape, silu, slice, sub, unfold, upsample } from './ops.js';
+import { add, concat, fold, matmul, mul, reshape, scale, silu, slice, sub, unfold, upsample } from './ops.js';
 
 /** What a model card says about its network. */
 export interface Architecture {
   readonly kind: 'unet3d';
-  /** Input volumes: the noisy one, the condition, and any further ones. At least 2. */
+  /** Input volumes: the noisy one, the condition, and the anatomy if the network knows it. At least 2. */
   readonly inputChannels: number;
+  /** What the features tell beside time: see `networkFeatures`. @default ['condition'] */
+  readonly knows?: readonly Knowledge[] | undefined;
   /** Edge of the blocks of voxels that become channels before the first convolution. */
   readonly fold: 2;
   /** Width of each level, finest first; every one a multiple of `groups`. */
   readonly channels: readonly number[];
-  /** Length of the embedding of time and presence. */
+  /** Blocks at each level, on the way down and again on the way up. @default one each */
+  readonly blocks?: readonly number[] | undefined;
+  /** The embedding scales and shifts what was normalised, instead of being added before. @default false */
+  readonly film?: boolean | undefined;
+  /** Last convolutions: 2 gives the mean mode one of its own. @default 1 */
+  readonly heads?: 1 | 2 | undefined;
+  /** Length of the embedding of the features. */
   readonly embedding: number;
-  /** Length of `timeFeatures`; odd. */
+  /** Length of `networkFeatures`. */
   readonly features: number;
   /** Groups of every normalisation. */
   readonly groups: number;
@@ -39,9 +50,9 @@ export type Start = { readonly deviation: number } | { readonly value: number };
 /** Gives the parameter of that name to the network that asks for it. */
 export type ParameterSource = (name: string, shape: readonly number[], start: Start) => Var;
 export interface UnetInputs {
-  /** [N, inputChannels, D, H, W]: x_t, condition c times its presence flag, … */
+  /** [N, inputChannels, D, H, W]: x_t, then condition c and anatomy, each times its presence flag. */
   readonly x: Var;
-  /** [N, features] from `timeFeatures`. */
+  /** [N, features] from `networkFeatures`. */
   readonly features: Var;
   /** [N, 1, 1, 1, 1]: the weight of the condition's skip, e.g. σ_t times the presence flag. */
   readonly skip: Var;
@@ -51,11 +62,9 @@ export interface UnetInputs {
  * Emits the network.
  * @returns v, [N, 1, D, H, W].
  */
-export function unet(
-  { channels, embedding, groups }: Architecture,
-  { x, features, skip }: UnetInputs,
-  parameter: ParameterSource,
-): Var {
+export function unet(architecture: Architecture, { x, features, skip }: UnetInputs, parameter: ParameterSource): Var {
+  const { channels, embedding, groups, film = false, heads = 1 } = architecture;
+  const blocks = architecture.blocks ?? channels.map(() => 1);
   const fan = (inputs: number): Start => ({ deviation: Math.sqrt(1 / inputs) });
   const conv = (name: string, x: Var, width: number, kernel: 1 | 3, start: Start = fan(kernel ** 3 * x.shape[1])): Var =>
     conv3d(
@@ -63,39 +72,60 @@ export function unet(
       parameter(`${name}.weight`, [width, x.shape[1], kernel, kernel, kernel], start),
       parameter(`${name}.bias`, [width], { value: 0 }),
     );
-  const linear = (name: string, x: Var, width: number): Var =>
-    add(
-      matmul(x, parameter(`${name}.weight`, [x.shape[1], width], fan(x.shape[1]))),
-      parameter(`${name}.bias`, [width], { value: 0 }),
-    );
-  const activated = (name: string, x: Var): Var => {
-    const shape = [x.shape[1]];
-    return silu(
-      groupNorm(x, parameter(`${name}.gamma`, shape, { value: 1 }), parameter(`${name}.beta`, shape, { value: 0 }), groups),
-    );
-  };
+  const linear = (name: string, x: Var, width: number, start: Start = fan(x.shape[1])): Var =>
+    add(matmul(x, parameter(`${name}.weight`, [x.shape[1], width], start)), parameter(`${name}.bias`, [width], { value: 0 }));
+  const affine = (name: string, width: number): [gamma: Var, beta: Var] => [
+    parameter(`${name}.gamma`, [width], { value: 1 }),
+    parameter(`${name}.beta`, [width], { value: 0 }),
+  ];
+  const activated = (name: string, x: Var): Var => silu(groupNorm(x, ...affine(name, x.shape[1]), groups));
   const e = silu(linear('time2', silu(linear('time1', features, embedding)), embedding));
+  /** What a block is told of e: a shift before its second normalisation, or with FiLM a factor and a shift after it. */
+  const told = (block: string, width: number): ((h: Var) => Var) => {
+    const message = film ? linear(`${block}.time`, e, 2 * width, { value: 0 }) : linear(`${block}.time`, e, width);
+    if (!film) return (h) => activated(`${block}.norm2`, add(h, reshape(message, [h.shape[0], width, 1, 1, 1])));
+    const factor = add(slice(message, 1, 0, width), scalar(message.graph, 1));
+    return (h) => {
+      const [gamma, beta] = affine(`${block}.norm2`, width);
+      // One multiplication and addition per voxel: x̂ (γ (1 + s)) + (β (1 + s) + b).
+      return silu(groupNorm(h, mul(factor, gamma), add(mul(factor, beta), slice(message, 1, width, width)), groups));
+    };
+  };
   const block = (name: string, x: Var, width: number): Var => {
-    const shift = reshape(linear(`${name}.time`, e, width), [x.shape[0], width, 1, 1, 1]);
-    const h = add(conv(`${name}.conv1`, activated(`${name}.norm1`, x), width, 3), shift);
-    const residual = conv(`${name}.conv2`, activated(`${name}.norm2`, h), width, 3);
+    const modulated = told(name, width);
+    const h = conv(`${name}.conv1`, activated(`${name}.norm1`, x), width, 3);
+    const residual = conv(`${name}.conv2`, modulated(h), width, 3);
     return add(x.shape[1] === width ? x : conv(`${name}.skip`, x, width, 1), residual);
+  };
+  const stage = (name: string, x: Var, level: number): Var => {
+    let h = x;
+    for (let i = 0; i < blocks[level]; i++) h = block(i === 0 ? name : `${name}.${i}`, h, channels[level]);
+    return h;
   };
 
   let h = conv('stem', fold(x), channels[0], 3);
   const skips: Var[] = [];
   channels.forEach((width, level) => {
     if (level > 0) h = conv(`down${level}`, fold(h), width, 1);
-    h = block(`encoder${level}`, h, width);
+    h = stage(`encoder${level}`, h, level);
     skips.push(h);
   });
   for (let level = channels.length - 2; level >= 0; level--) {
     // The convolution before the repetition: the same numbers as after it, for an eighth of the work.
     h = upsample(conv(`up${level}`, h, channels[level], 1));
-    h = block(`decoder${level}`, concat([h, skips[level]], 1), channels[level]);
+    h = stage(`decoder${level}`, concat([h, skips[level]], 1), level);
   }
-  const F = unfold(conv('head', activated('head.norm', h), 8, 3, { value: 0 }));
+  const last = conv('head', activated('head.norm', h), 8 * heads, 3, { value: 0 });
+  const F = unfold(heads === 1 ? last : chosenHead(last, features, meanFlag(architecture)));
   return sub(F, mul(slice(x, 1, 1, 1), skip));
+}
+
+/** The second half of the channels where the flag is 1 (mean mode), the first half where it is 0. */
+function chosenHead(both: Var, features: Var, at: number): Var {
+  const half = both.shape[1] / 2;
+  const flag = reshape(slice(features, 1, at, 1), [both.shape[0], 1, 1, 1, 1]);
+  const other = add(scale(flag, -1), scalar(both.graph, 1));
+  return add(mul(slice(both, 1, 0, half), other), mul(slice(both, 1, half, half), flag));
 }
 
 /** Every edge of a patch is a multiple of this. */
@@ -108,13 +138,32 @@ export function patchMultiple({ fold, channels }: Architecture): number {
  * @throws ModelError when no network can be made from it.
  */
 export function checkedArchitecture(architecture: Architecture): Architecture {
-  const { kind, inputChannels, fold, channels, embedding, features, groups } = architecture;
+  const {
+    kind,
+    inputChannels,
+    knows = ['condition'],
+    fold,
+    channels,
+    blocks,
+    film,
+    heads,
+    embedding,
+    features,
+    groups,
+  } = architecture;
   const positive = (n: number): boolean => Number.isInteger(n) && n > 0;
   const demand = (fine: boolean, key: string, expected: string, found: unknown): void => {
     if (!fine) throw new ModelError('Network architecture', { key, expected, found });
   };
   demand(kind === 'unet3d', 'kind', 'unet3d', kind);
   demand(positive(inputChannels) && inputChannels >= 2, 'inputChannels', 'an integer of at least 2', inputChannels);
+  demand(
+    Array.isArray(knows) && knows[0] === 'condition' && knows.every((k, i) => k in knowledgeLength && knows.indexOf(k) === i),
+    'knows',
+    `"condition", then any of ${Object.keys(knowledgeLength).slice(1).join(', ')}`,
+    knows,
+  );
+  demand(!knows.includes('anatomy') || inputChannels >= 3, 'inputChannels', 'at least 3 to know the anatomy', inputChannels);
   demand(fold === 2, 'fold', '2', fold);
   demand(positive(groups), 'groups', 'a positive integer', groups);
   demand(
@@ -123,8 +172,23 @@ export function checkedArchitecture(architecture: Architecture): Architecture {
     `one or more multiples of groups = ${groups}`,
     [...channels],
   );
+  demand(
+    blocks === undefined || (Array.isArray(blocks) && blocks.length === channels.length && blocks.every(positive)),
+    'blocks',
+    `${channels.length} positive integers, one a level`,
+    blocks,
+  );
+  demand(film === undefined || typeof film === 'boolean', 'film', 'true or false', film);
+  demand(heads === undefined || heads === 1 || heads === 2, 'heads', '1 or 2', heads);
+  demand(heads !== 2 || knows.includes('mean'), 'knows', 'mean among them, for the second head', knows);
   demand(positive(embedding), 'embedding', 'a positive integer', embedding);
-  demand(positive(features) && features % 2 === 1, 'features', 'an odd positive integer', features);
+  const flags = knows.reduce((sum, k) => sum + knowledgeLength[k], 0);
+  demand(
+    positive(features) && features >= flags && (features - flags) % 2 === 0,
+    'features',
+    `${flags} for what it knows and an even number for time`,
+    features,
+  );
   return architecture;
 }
 

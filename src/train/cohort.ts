@@ -11,8 +11,8 @@ import { systemModel } from '../projector/system-model.js';
 import { osem, uniformStart } from '../recon/osem.js';
 import { acquire } from '../simulate/acquisition.js';
 import { phantom } from '../simulate/phantom.js';
-import type { Subject } from './batch.js';
 import type { CohortConfig } from './config.js';
+import type { Subject } from './subject.js';
 
 /** One subject of a cohort: its truth, and an OSEM image of each noise draw; SUV, axes of the world. */
 export async function simulateSubject(

@@ -33,6 +33,24 @@ export interface CohortConfig {
   readonly iterations: number;
 }
 
+/** The U-Net to train. */
+export interface NetworkConfig {
+  /** Width of each level, finest first. @default [32, 64, 96] */
+  readonly channels: readonly number[];
+  /** Residual blocks at each level, down and again up. @default one each */
+  readonly blocks?: readonly number[] | undefined;
+  /** @default 128 */
+  readonly embedding: number;
+  /** @default 8 */
+  readonly groups: number;
+  /** Whether the embedding scales and shifts the normalised features, instead of being added. @default true */
+  readonly film: boolean;
+  /** Last convolutions; 2 gives the mean mode its own. @default 2 */
+  readonly heads: 1 | 2;
+  /** Whether the anatomy is an input. @default true */
+  readonly anatomy: boolean;
+}
+
 export interface TrainingConfig {
   readonly name: string;
   /** @default '1.0.0' */
@@ -42,7 +60,7 @@ export interface TrainingConfig {
   /** Of everything: cohort, initial weights, batches. @default 1 */
   readonly seed: number;
   readonly cohort: CohortConfig;
-  readonly network: { readonly channels: readonly number[]; readonly embedding: number; readonly groups: number };
+  readonly network: NetworkConfig;
   /** Network value per SUV; typical data should have a standard deviation near 0.5. @default 0.5 */
   readonly scale: number;
   /** Size of the crops, voxels [z, y, x]; tiles of this size are evaluated later. @default [32, 32, 32] */
@@ -63,16 +81,25 @@ export interface TrainingConfig {
   readonly emaDecay: number;
   /** Share of samples that train the mean mode (x_t = 0, t = 1: regression). @default 0.4 */
   readonly meanShare: number;
+  /** Share of the steps, the first ones, in which all samples do. @default 0.25 */
+  readonly meanFirst: number;
   /** Share of diffusion samples whose condition is left out, so that the same weights are a prior. @default 0.3 */
   readonly dropout: number;
+  /** Share of samples whose anatomy is left out. @default 0.5 */
+  readonly anatomyDropout: number;
+  /** Share of samples whose noise level is not told. @default 0.2 */
+  readonly noiseDropout: number;
   /** Intensities are multiplied by e^u, u uniform in ±this. @default 0.35 */
   readonly intensityJitter: number;
   /** Steps between checkpoints, each with a look at the validation subjects. @default 500 */
   readonly checkpointEvery: number;
+  /** Looks at the validation subjects without a gain of 0.02 dB after which the learning rate begins its fall early; 0: never. @default 0 */
+  readonly patience: number;
 }
 
 const count = z.int().positive();
 const fraction = z.number().min(0).max(0.9);
+const share = z.number().min(0).max(1);
 const schema = z.strictObject({
   name: z.string().min(1),
   version: z.string().default('1.0.0'),
@@ -100,9 +127,13 @@ const schema = z.strictObject({
     .prefault({}),
   network: z
     .strictObject({
-      channels: z.array(count).min(1).default([16, 32, 64]),
-      embedding: count.default(64),
+      channels: z.array(count).min(1).default([32, 64, 96]),
+      blocks: z.array(count).optional(),
+      embedding: count.default(128),
       groups: count.default(8),
+      film: z.boolean().default(true),
+      heads: z.union([z.literal(1), z.literal(2)]).default(2),
+      anatomy: z.boolean().default(true),
     })
     .prefault({}),
   scale: z.number().positive().default(0.5),
@@ -114,10 +145,14 @@ const schema = z.strictObject({
   weightDecay: z.number().nonnegative().default(0.01),
   clip: z.number().positive().default(1),
   emaDecay: z.number().min(0).max(1).default(0.999),
-  meanShare: z.number().min(0).max(1).default(0.4),
-  dropout: z.number().min(0).max(1).default(0.3),
+  meanShare: share.default(0.4),
+  meanFirst: share.default(0.25),
+  dropout: share.default(0.3),
+  anatomyDropout: share.default(0.5),
+  noiseDropout: share.default(0.2),
   intensityJitter: z.number().nonnegative().default(0.35),
   checkpointEvery: count.default(500),
+  patience: z.int().nonnegative().default(0),
 });
 
 /**
@@ -135,6 +170,19 @@ export function parseTrainingConfig(data: unknown, file?: string): TrainingConfi
   const step = 2 ** network.channels.length;
   if (patch.some((n) => n % step !== 0)) {
     throw new FormatError('Training run', { file, key: 'patch', expected: `multiples of ${step}`, found: patch });
+  }
+  const { blocks, channels, groups } = network;
+  if (blocks !== undefined && blocks.length !== channels.length) {
+    throw new FormatError('Training run', { file, key: 'network.blocks', expected: `${channels.length} numbers`, found: blocks });
+  }
+  const odd = channels.find((width) => width % groups !== 0);
+  if (odd !== undefined) {
+    throw new FormatError('Training run', {
+      file,
+      key: 'network.channels',
+      expected: `multiples of groups = ${groups}`,
+      found: odd,
+    });
   }
   return parsed.data;
 }

@@ -12,7 +12,12 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export function coincide(args: readonly string[], cwd: string, interruptAfter?: number): Promise<Ran> {
+export function coincide(
+  args: readonly string[],
+  cwd: string,
+  interruptAfter?: number,
+  signal: NodeJS.Signals = 'SIGINT',
+): Promise<Ran> {
   return new Promise((done) => {
     const child = spawn(process.execPath, [main, ...args], { cwd });
     let stdout = '';
@@ -20,7 +25,7 @@ export function coincide(args: readonly string[], cwd: string, interruptAfter?: 
     child.stdout.on('data', (text) => (stdout += text));
     child.stderr.on('data', (text) => (stderr += text));
     child.on('close', (code) => done({ code, stdout, stderr }));
-    if (interruptAfter !== undefined) setTimeout(() => child.kill('SIGINT'), interruptAfter);
+    if (interruptAfter !== undefined) setTimeout(() => child.kill(signal), interruptAfter);
   });
 }
 

@@ -15,18 +15,28 @@ it('goes on where it was interrupted, to the same weights', async () => {
   const whole = await coincide(['train', 'tiny.json', '-o', 'whole', '--json', '--quiet'], dir);
   expect(whole.stderr + whole.code).toBe('0');
 
-  // Interrupt it a little later each time, until it gets through.
-  let last = { code: 130 as number | null, stderr: '' };
-  let interruptions = 0;
-  for (let after = 1500; last.code === 130 && after < 60_000; after *= 1.6) {
-    last = await coincide(['train', 'tiny.json', '-o', 'broken', '--quiet'], dir, after);
-    if (last.code === 130) interruptions++;
-    expect(last.stderr).not.toMatch(/terminate|Napi|internal error/);
-  }
-  expect(last.code).toBe(0);
-  expect(interruptions).toBeGreaterThan(0);
   const weights = (name: string): string => readFileSync(join(dir, name, 'weights.safetensors')).toString('base64');
-  expect(weights('broken')).toBe(weights('whole'));
+  // SIGINT keeps the last step; SIGKILL leaves what there was, at any moment. Each time a little later, until it gets through.
+  for (const [name, signal, code] of [
+    ['broken', 'SIGINT', 130],
+    ['killed', 'SIGKILL', null],
+  ] as const) {
+    let last: { code: number | null; stderr: string } = { code, stderr: '' };
+    let interruptions = 0;
+    // A process that is still starting has no handler: SIGINT ends it without a code too.
+    for (let after = 1500; (last.code === code || last.code === null) && after < 60_000; after *= 1.6) {
+      last = await coincide(['train', 'tiny.json', '-o', name, '--quiet', '--cohort', 'cohort'], dir, after, signal);
+      if (last.code === code) interruptions++;
+      expect(last.stderr).not.toMatch(/terminate|Napi|internal error/);
+    }
+    expect(last.stderr + last.code).toBe('0');
+    expect(interruptions).toBeGreaterThan(0);
+    expect(weights(name)).toBe(weights('whole'));
+  }
+  const log = readFileSync(join(dir, 'killed.training', 'log.jsonl'), 'utf8')
+    .trim()
+    .split('\n');
+  expect(log.map((line) => JSON.parse(line).step)).toEqual([10, 20, 30]);
   const { sha256 } = JSON.parse(readFileSync(join(dir, 'broken', 'model.json'), 'utf8'));
   expect(JSON.parse(whole.stdout).sha256).toBe(sha256);
 }, 180_000);

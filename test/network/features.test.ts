@@ -1,18 +1,33 @@
 import { expect, it } from 'vitest';
-import { timeFeatures } from '../../src/network/features.js';
+import { meanFlag, networkFeatures } from '../../src/network/features.js';
 
-it('sines, then cosines, at 1 … 100 rad, then the presence flag', () => {
-  const found = timeFeatures(0.3, 1, 7);
-  const expected = [Math.sin(0.3), Math.sin(3), Math.sin(30), Math.cos(0.3), Math.cos(3), Math.cos(30), 1];
+const all = { features: 11, knows: ['condition', 'anatomy', 'mean', 'noise'] } as const;
+
+it('sines, then cosines, at 1 … 100 rad, then what the network knows', () => {
+  const found = networkFeatures(all, { t: 0.3, condition: true, noise: 0.4 });
+  const expected = [Math.sin(0.3), Math.sin(3), Math.sin(30), Math.cos(0.3), Math.cos(3), Math.cos(30)].concat([
+    1,
+    0,
+    0,
+    1,
+    Math.log(2),
+  ]);
+  expect(found).toHaveLength(11);
   found.forEach((value, i) => {
     expect(value).toBeCloseTo(expected[i], 6);
   });
-  expect(timeFeatures(0.5, 0, 33).at(-1)).toBe(0);
-  expect(timeFeatures(1, 1, 1)).toEqual(Float32Array.of(1));
+  expect([...networkFeatures(all, { t: 0, anatomy: true, mean: true }).slice(6)]).toEqual([0, 1, 1, 0, 0]);
+  expect(meanFlag(all)).toBe(8);
 });
 
-it('refuses an even count and a time outside [0, 1]', () => {
-  expect(() => timeFeatures(0.5, 1, 8)).toThrow(/odd/);
-  expect(() => timeFeatures(1.01, 1, 7)).toThrow(/\[0, 1\], found 1.01/);
-  expect(() => timeFeatures(Number.NaN, 1, 7)).toThrow(/Time/);
+it('a network that knows of the condition alone is told of it alone', () => {
+  expect(networkFeatures({ features: 33 }, { t: 0.5, mean: true, noise: 1 }).at(-1)).toBe(0);
+  expect(networkFeatures({ features: 1 }, { t: 1, condition: true })).toEqual(Float32Array.of(1));
+  expect(meanFlag({ features: 33 })).toBe(-1);
+});
+
+it('refuses a time outside [0, 1] and a noise level that is none', () => {
+  expect(() => networkFeatures(all, { t: 1.01 })).toThrow(/\[0, 1\], found 1.01/);
+  expect(() => networkFeatures(all, { t: Number.NaN })).toThrow(/Time/);
+  expect(() => networkFeatures(all, { t: 0, noise: -1 })).toThrow(/Noise level/);
 });

@@ -18,6 +18,18 @@ const small: Architecture = {
   features: 5,
   groups: 4,
 };
+/** Everything that can be switched on. */
+const rich: Architecture = {
+  ...{
+    kind: 'unet3d',
+    inputChannels: 3,
+    knows: ['condition', 'anatomy', 'mean', 'noise'],
+    fold: 2,
+    channels: [8, 12],
+    blocks: [1, 2],
+  },
+  ...{ film: true, heads: 2, embedding: 6, features: 9, groups: 4 },
+};
 const patch: Shape3 = [4, 8, 12];
 const batch = 2;
 const voxels = size(patch);
@@ -31,6 +43,16 @@ afterAll(() => Promise.all(sessions.map((session) => session.dispose())));
 /** Parameters away from their start: the last convolution is not zero any more. */
 const noise = normals([parameterCount(small)], 8);
 const parameters = initialParameters(small, 7).map((value, i) => value + 0.1 * noise[i]);
+/** The same feeds for any of the two. */
+const feedsOf = (architecture: Architecture) => {
+  const count = parameterCount(architecture);
+  const noise = normals([count], 8);
+  return {
+    ...feeds,
+    features: normals([batch, architecture.features], 2),
+    parameters: initialParameters(architecture, 7).map((value, i) => value + 0.1 * noise[i]),
+  };
+};
 const feeds = {
   x: normals([batch, 3, ...patch], 1),
   features: normals([batch, 5], 2),
@@ -58,7 +80,13 @@ describe('U-Net graphs', () => {
     expect(relativeError(v, fed.v)).toBeLessThan(1e-6);
   });
 
-  it('the gradient equals central differences, along all parameters together and along each one', async () => {
+  it.each([
+    ['small', small],
+    ['rich', rich],
+  ])('the gradient equals central differences, along all parameters together and along each one: %s', async (_, architecture) => {
+    const feeds = feedsOf(architecture);
+    const { parameters } = feeds;
+    const small = architecture;
     const { gradient } = await (await open(trainGraph(small, batch, patch))).run(feeds);
     const evaluate = await open(evaluateGraph(small, batch, patch));
     const lossAt = async (direction: Float32Array, h: number): Promise<number> =>
@@ -78,6 +106,37 @@ describe('U-Net graphs', () => {
       direction.set(normals(shape, offset), offset);
       await check(direction, name);
     }
+  });
+
+  it('two heads: the flag of the mean mode picks one, and only that one learns', async () => {
+    const feeds = feedsOf(rich);
+    const train = await open(trainGraph(rich, batch, patch));
+    const gradientAt = async (flag: number): Promise<Float32Array> => {
+      const features = feeds.features.slice();
+      for (let n = 0; n < batch; n++) features[n * 9 + 6] = flag;
+      return (await train.run({ ...feeds, features })).gradient;
+    };
+    const head = parameterManifest(rich).find(({ name }) => name === 'head.weight')!;
+    const [other, mean] = [await gradientAt(0), await gradientAt(1)];
+    const half = size(head.shape) / 2;
+    const norm = (gradient: Float32Array, from: number): number => {
+      const part = gradient.subarray(head.offset + from, head.offset + from + half);
+      return dotOf(part, part);
+    };
+    expect([norm(other, 0) > 0, norm(other, half), norm(mean, 0), norm(mean, half) > 0]).toEqual([true, 0, 0, true]);
+  });
+
+  it('refuses an architecture that cannot be', () => {
+    for (const [changes, says] of [
+      [{ blocks: [1] }, /blocks.*2 positive integers/],
+      [{ heads: 3 }, /heads/],
+      [{ knows: ['mean'] }, /"condition", then/],
+      [{ knows: ['condition', 'weather'] }, /knows/],
+      [{ knows: ['condition', 'noise'], features: 9 }, /mean among them/],
+      [{ inputChannels: 2 }, /at least 3 to know the anatomy/],
+      [{ features: 10 }, /5 for what it knows and an even number/],
+    ] as const)
+      expect(() => parameterCount({ ...rich, ...changes } as Architecture)).toThrow(says);
   });
 
   it('an external seed gives the gradient of the loss in the graph, bit for bit', async () => {

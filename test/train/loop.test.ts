@@ -1,16 +1,16 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { array } from '../../src/core/array.js';
 import { FormatError } from '../../src/core/errors.js';
+import { parameterCount } from '../../src/network/parameters.js';
 import type { Trainer } from '../../src/network/runner.js';
 import { openTrainer } from '../../src/node/ort-trainer.js';
 import { openTrainingFolder } from '../../src/node/training-folder.js';
-import type { AdamState } from '../../src/train/adam.js';
-import type { Subject } from '../../src/train/batch.js';
+import { type AdamState, adamState } from '../../src/train/adam.js';
 import { parseTrainingConfig } from '../../src/train/config.js';
-import { architectureOf, learningRateAt, train } from '../../src/train/loop.js';
+import { architectureOf, fallNow, learningRateAt, paceOf, train } from '../../src/train/loop.js';
+import { type Subject, sourceOf } from '../../src/train/subject.js';
 
 const config = parseTrainingConfig({
   ...{ name: 'tiny', seed: 5, patch: [8, 8, 8], batch: 2, steps: 12, warmup: 2, learningRate: 0.01 },
@@ -22,7 +22,9 @@ const subject: Subject = {
   voxelSize: [4, 4, 4],
   truth,
   lowDose: [truth.map((x, i) => x + Math.sin(i * 12.9))],
+  anatomy: truth.map((x) => x + 1),
 };
+const source = sourceOf(subject);
 const copy = (state: AdamState): AdamState => structuredClone(state);
 
 async function run(
@@ -32,7 +34,7 @@ async function run(
 ): Promise<{ state: AdamState; losses: number[] }> {
   const losses: number[] = [];
   let state: AdamState | undefined;
-  for await (const step of train(config, [subject], trainer, { resume })) {
+  for await (const step of train(config, [source], trainer, { resume })) {
     losses.push(step.loss);
     state = copy(step.state);
     if (step.step === until) break;
@@ -48,7 +50,8 @@ describe('train', () => {
       const half = await run(trainer, 5);
       const folder = await openTrainingFolder(mkdtempSync(join(tmpdir(), 'coincide-')), config);
       expect(await folder.checkpoint()).toBeUndefined();
-      await folder.save({ step: 5, state: half.state, cpuSeconds: 7 });
+      const progress = { pace: { fallFrom: 3, end: 12 }, best: -Infinity, looksSince: 2 };
+      await folder.save({ step: 5, state: half.state, cpuSeconds: 7, progress });
       expect((await folder.checkpoint())?.cpuSeconds).toBe(7);
       const rest = await run(trainer, 12, await folder.checkpoint());
       expect([...half.losses, ...rest.losses]).toEqual(whole.losses);
@@ -62,7 +65,7 @@ describe('train', () => {
     const long = { ...config, steps: 150, meanShare: 1, intensityJitter: 0 };
     const trainer = openTrainer(architectureOf(long), long.batch, long.patch, { threads: 1 });
     const losses: number[] = [];
-    for await (const { loss } of train(long, [subject], trainer)) losses.push(loss);
+    for await (const { loss } of train(long, [source], trainer)) losses.push(loss);
     await trainer.dispose();
     const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
     expect(mean(losses.slice(-20))).toBeLessThan(0.5 * mean(losses.slice(0, 10)));
@@ -76,16 +79,81 @@ describe('train', () => {
     expect(rate(800)).toBeCloseTo(0.0051, 4);
     expect(rate(1000)).toBeCloseTo(0.0002, 8);
   });
+
+  it('may fall early, then as long in proportion, and never later', () => {
+    expect(paceOf({ steps: 1000 })).toEqual({ fallFrom: 600, end: 1000 });
+    expect(fallNow({ steps: 1000 }, 300)).toEqual({ fallFrom: 300, end: 500 });
+    expect(fallNow({ steps: 1000 }, 700)).toEqual({ fallFrom: 600, end: 1000 });
+    const rate = (step: number): number =>
+      learningRateAt({ ...config, steps: 1000, warmup: 0 }, step, { fallFrom: 300, end: 500 });
+    expect([rate(300), rate(400), rate(500)].map((x) => x.toFixed(6))).toEqual(['0.010000', '0.005100', '0.000200']);
+  });
+
+  it('ends where the pace says, asked anew before every step', async () => {
+    const trainer = openTrainer(architectureOf(config), config.batch, config.patch, { threads: 1 });
+    let pace = paceOf(config);
+    const steps: number[] = [];
+    for await (const { step } of train(config, [source], trainer, { pace: () => pace })) {
+      steps.push(step);
+      if (step === 3) pace = fallNow(config, 3);
+    }
+    await trainer.dispose();
+    expect(steps).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('stops with an error when the gradient is not finite', async () => {
+    const trainer: Trainer = {
+      load: () => {},
+      step: async () => ({
+        loss: Number.NaN,
+        gradient: new Float32Array(parameterCount(architectureOf(config))).fill(Number.NaN),
+      }),
+      dispose: async () => {},
+    };
+    await expect(train(config, [source], trainer).next()).rejects.toThrow(/diverged.*NaN at step 1/);
+  });
 });
 
 describe('a training folder', () => {
-  it('keeps subjects, and refuses another configuration', async () => {
-    const at = mkdtempSync(join(tmpdir(), 'coincide-'));
+  const fresh = (): string => mkdtempSync(join(tmpdir(), 'coincide-'));
+
+  it('keeps subjects, reads any slices of them, and refuses another configuration', async () => {
+    const at = fresh();
     const folder = await openTrainingFolder(at, config);
-    await folder.subject(1, async () => subject);
+    const kept = await folder.subject(1, async () => ({ ...subject, lowDose: [...subject.lowDose, truth] }));
     const again = await (await openTrainingFolder(at, config)).subject(1, () => Promise.reject(new Error('made twice')));
-    expect(again).toEqual(subject);
-    expect(array(again.shape, again.truth).get(9, 11, 8)).toBe(truth.at(-1));
+    const memory = sourceOf({ ...subject, lowDose: [...subject.lowDose, truth] });
+    for (const source of [kept, again]) {
+      expect({ ...source, read: undefined }).toEqual({ ...memory, read: undefined });
+      for (const volume of ['truth', 'anatomy', 0, 1] as const)
+        for (const [first, count] of [
+          [0, 10],
+          [3, 4],
+          [9, 1],
+        ] as const)
+          expect(source.read(volume, first, count)).toEqual(memory.read(volume, first, count));
+    }
     await expect(openTrainingFolder(at, { ...config, seed: 6 })).rejects.toThrow(FormatError);
+  });
+
+  it('may share a cohort with other runs of the same one', async () => {
+    const [one, two, cohort] = [fresh(), fresh(), fresh()];
+    await (await openTrainingFolder(one, config, cohort)).subject(1, async () => subject);
+    const other = await openTrainingFolder(two, { ...config, steps: 99 }, cohort);
+    expect((await other.subject(1, () => Promise.reject(new Error('made twice')))).shape).toEqual(subject.shape);
+    const changed = { ...config, cohort: { ...config.cohort, draws: 7 } };
+    await expect(openTrainingFolder(fresh(), changed, cohort)).rejects.toThrow(/another cohort/);
+  });
+
+  it('drops what was logged after the checkpoint, and lines that were cut short', async () => {
+    const at = fresh();
+    const folder = await openTrainingFolder(at, config);
+    for (const step of [1, 2, 3]) await folder.log({ step });
+    const state = adamState(new Float32Array(2));
+    await folder.save({ step: 2, state, cpuSeconds: 1, progress: { pace: paceOf(config), best: 30, looksSince: 0 } });
+    writeFileSync(join(at, 'log.jsonl'), '{"step":4,', { flag: 'a' });
+    await folder.checkpoint();
+    await folder.log({ step: 3, again: true });
+    expect(readFileSync(join(at, 'log.jsonl'), 'utf8')).toBe('{"step":1}\n{"step":2}\n{"step":3,"again":true}\n');
   });
 });
