@@ -47,6 +47,12 @@ export interface GpuDevice {
   kernel(source: string, settings?: KernelSettings): GpuKernel;
   /** An array of the shape, slowest index first, holding `data` or zeros. @throws DeviceError when it is larger than maxBytes. */
   array(shape: readonly number[], data?: Float32Array): GpuArray;
+  /** A small buffer of settings for WGSL. */
+  uniform(data: ArrayBuffer, own: Own): GPUBuffer;
+  /** Runs WGSL; buffers are bindings 0, 1, … of group 0. */
+  dispatch(pipeline: GPUComputePipeline, buffers: readonly GPUBuffer[], groups: readonly [number, number?]): void;
+  /** Puts all of `from` into `to`, from its element `at` on. */
+  copy(from: GpuArray, to: GpuArray, at: number): void;
   read(array: GpuArray, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
   /** Others wait until `work` has settled, so that each has the device's memory for itself. What it owns is given back then. */
   use<T>(work: (own: Own) => Promise<T>): Promise<T>;
@@ -59,7 +65,7 @@ export interface GpuDevice {
 }
 
 /** GPUBufferUsage and GPUMapMode are globals of browsers only; their values are the standard's. */
-const usage = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128 } as const;
+const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 } as const;
 
 /** gpu.js has one device for the process: it is shared, and given back by the last who disposes of it. */
 let users = 0;
@@ -207,6 +213,28 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
         device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
       }
       return wrap(buffer, shape);
+    },
+    uniform(data, own) {
+      const buffer = device.createBuffer({ size: data.byteLength, usage: usage.uniform | usage.copyTarget });
+      device.queue.writeBuffer(buffer, 0, data);
+      return own(wrap(buffer, [data.byteLength / 4])).buffer;
+    },
+    dispatch(pipeline, buffers, [x, y = 1]) {
+      check();
+      traffic.dispatches++;
+      const bindings = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: bindings }));
+      pass.dispatchWorkgroups(x, y);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    },
+    copy(from, to, at) {
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(from.buffer, 0, to.buffer, 4 * at, 4 * size(from.output));
+      device.queue.submit([encoder.finish()]);
     },
     async read(array, signal) {
       await self.settle(signal);

@@ -1,39 +1,48 @@
-/** @file  The engine of a graphics card: gpu.js kernels for sinograms, WGSL for lines in any place. */
+/** @file  The engine of a graphics card: gpu.js kernels for sinograms and resolution, WGSL for lines in any place. */
+import type { Point } from '../../core/array.js';
 import type { Grid } from '../../core/image.js';
 import type { SinogramLayout } from '../../geometry/sinogram.js';
 import type { ProjectorEngine } from '../engine.js';
-import { josephProjector } from '../joseph.js';
-import { gaussianPsf } from '../psf.js';
 import type { GpuDevice } from './device.js';
-import { gpuSinogramProjector, type SinogramKernelOptions, type SinogramKernels, sinogramKernels } from './sinogram.js';
+import { gpuImages } from './image.js';
+import { gpuLineProjector, type LineKernels, lineKernels } from './lines.js';
+import { gpuBlur, gpuGaussianPsf } from './psf.js';
+import { gpuSinogramProjector, type SinogramKernelOptions, sinogramKernels } from './sinogram.js';
 
-/** Layouts and grids whose tables and compiled kernels are kept. */
+/** Layouts, grids and resolutions whose tables and compiled kernels are kept. */
 const kept = 4;
 
 /** @param device belongs to the engine from now on and ends with it. */
 export function gpuEngine(device: GpuDevice, options: SinogramKernelOptions = {}): ProjectorEngine {
   const { vendor, architecture, description, device: model } = device.adapter;
-  const known = new Map<string, SinogramKernels>();
-  const kernelsOf = (layout: SinogramLayout, grid: Grid): SinogramKernels => {
-    const key = JSON.stringify([layout, grid]);
-    const kernels = known.get(key) ?? sinogramKernels(device, layout, grid, options);
+  const sinograms = cache((layout: SinogramLayout, grid: Grid) => sinogramKernels(device, layout, grid, options));
+  const images = cache((grid: Grid) => gpuImages(device, grid));
+  const blurs = cache((grid: Grid, fwhm: number | Point) => gpuBlur(device, grid, fwhm, images(grid).shape));
+  let lines: LineKernels | undefined;
+  const lineKernelsOf = (): LineKernels => (lines ??= lineKernels(device));
+  return {
+    name: 'gpu',
+    details: [vendor, architecture, description || model].filter((word) => word !== '').join(' '),
+    sinogramProjector: (layout, views, grid) => gpuSinogramProjector(device, () => sinograms(layout, grid), layout, views, grid),
+    lineProjector: (rays, grid, tof) => gpuLineProjector(device, lineKernelsOf, () => images(grid), rays, grid, tof),
+    gaussianPsf: (grid, fwhm) => gpuGaussianPsf(device, () => ({ images: images(grid), blur: blurs(grid, fwhm) }), grid, fwhm),
+    dispose: () => device.dispose(),
+  };
+}
+
+/** Remembers what was made from the same values; what was not used for longest is disposed of. */
+function cache<A extends readonly unknown[], T extends { dispose(): void }>(make: (...of: A) => T): (...of: A) => T {
+  const known = new Map<string, T>();
+  return (...of) => {
+    const key = JSON.stringify(of);
+    const found = known.get(key) ?? make(...of);
     known.delete(key);
-    known.set(key, kernels);
+    known.set(key, found);
     for (const [oldest, { dispose }] of known) {
       if (known.size <= kept) break;
       known.delete(oldest);
       dispose();
     }
-    return kernels;
-  };
-  return {
-    name: 'gpu',
-    details: [vendor, architecture, description || model].filter((word) => word !== '').join(' '),
-    sinogramProjector: (layout, views, grid) => gpuSinogramProjector(device, () => kernelsOf(layout, grid), layout, views, grid),
-    lineProjector: josephProjector,
-    gaussianPsf,
-    async dispose() {
-      await device.dispose();
-    },
+    return found;
   };
 }

@@ -8,11 +8,12 @@ import { type SinogramLayout, sinogramShape } from '../../geometry/sinogram.js';
 import { tofLengths } from '../../geometry/tof.js';
 import { projectedShape } from '../engine.js';
 import { checkedTof, tofReach, tofTable } from '../tof-weight.js';
-import { packData, packImage, putRowsOfViews, rowsOfViews, unpackData, unpackImage } from './arrange.js';
-import type { GpuDevice, GpuKernel, Own } from './device.js';
+import { packData, putRowsOfViews, rowsOfViews, unpackData } from './arrange.js';
+import type { GpuDevice, Own } from './device.js';
 import type { GpuArray } from './gpu-js.js';
+import { type GpuImages, gpuImages } from './image.js';
 import { adjointKernel, forwardKernel, type KernelKind } from './kernels.js';
-import { type AxialTables, axialLength, axialTables, columnLength, lead, rayLength, rayTables } from './tables.js';
+import { type AxialTables, axialLength, axialTables, lead, rayLength, rayTables } from './tables.js';
 
 /** Largest array that is made where a smaller one will do, bytes. */
 const chunkBytes = 2 ** 28;
@@ -27,14 +28,12 @@ export interface SinogramKernelOptions {
 /** Tables and kernels of a layout and a grid, on the device. Images are [x][y][z] with zeros around, data [view][bin · tof][cell]. */
 export interface SinogramKernels {
   readonly axial: AxialTables;
-  readonly imageShape: readonly number[];
+  readonly images: GpuImages;
   dataShape(views: number): readonly number[];
   /** Views that go into one dispatch. */
   readonly viewsPerChunk: number;
   /** A list of views for the kernels, ended by −1. */
   viewList(views: readonly number[]): GpuArray;
-  loadImage(image: Float32Array, own: Own): Promise<GpuArray>;
-  readImage(image: GpuArray, own: Own, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
   /** Views from … to − 1 of data [tof][plane][view][bin]. @param scaled times the length of a step, as the adjoint needs it. */
   loadData(data: NdArray, from: number, to: number, views: GpuArray, scaled: boolean, own: Own): Promise<GpuArray>;
   /** Puts data, times the length of a step, into views from … to − 1. */
@@ -50,8 +49,6 @@ export interface SinogramKernels {
   /** Sums along the rays, without the length of a step. */
   forward(image: GpuArray, views: GpuArray, count: number): Promise<GpuArray>;
   adjoint(data: GpuArray, views: GpuArray): Promise<GpuArray>;
-  /** Sum of two images. */
-  add(a: GpuArray, b: GpuArray): Promise<GpuArray>;
   readonly ray: GpuArray;
   readonly plane: GpuArray;
   dispose(): void;
@@ -71,7 +68,7 @@ export function sinogramKernels(
   const reach = tof ? tofReach(tof) / tof.width : 0;
   const table = tof && tofTable(tof);
   const kind: KernelKind = { rows, unit: axial.unit, tof: tof !== undefined };
-  const imageShape = [nx + 2, ny + 2, columnLength(grid)];
+  const images = gpuImages(device, grid);
   const dataShape = (count: number): readonly number[] => [count, tangential * tofBins, axial.cells];
 
   const integers = { ...{ nx, ny, nz, lead, views, tofBins }, bins: tangential, segments: axial.segments };
@@ -97,10 +94,8 @@ export function sinogramKernels(
       ...{ dx: grid.voxelSize[2], dy: grid.voxelSize[1], ox: grid.origin[2], oy: grid.origin[1] },
     },
   });
-  const packing = [packImage, unpackImage, packData, unpackData].map((source) => device.kernel(source, settings));
-  const [toColumns, fromColumns, toCells, fromCells] = packing as [GpuKernel, GpuKernel, GpuKernel, GpuKernel];
-
-  const add = device.kernel('function add(a, b) { return a[this.thread.x] + b[this.thread.x]; }', { flat: true });
+  const toCells = device.kernel(packData, settings);
+  const fromCells = device.kernel(unpackData, settings);
 
   const made: GpuArray[] = [];
   const resident = (shape: readonly number[], data: Float32Array): GpuArray => {
@@ -128,17 +123,8 @@ export function sinogramKernels(
   const planes = axial.cellOf.length;
 
   return {
-    ...{ axial, imageShape, dataShape, viewsPerChunk, ray, plane },
+    ...{ axial, images, dataShape, viewsPerChunk, ray, plane },
     viewList: (list) => device.array([list.length + 1], Float32Array.of(...list, -1)),
-    async loadImage(image, own) {
-      const raw = own(device.array(grid.shape, image));
-      const columns = own(await toColumns(imageShape, raw));
-      raw.delete();
-      return columns;
-    },
-    async readImage(image, own, signal) {
-      return device.read(own(await fromColumns(grid.shape, image)), signal);
-    },
     async loadData(data, from, to, list, scaled, own) {
       const shape = [(to - from) * tofBins, planes, tangential];
       const raw = own(device.array(shape, rowsOfViews(data.data, data.shape, from, to)));
@@ -152,10 +138,10 @@ export function sinogramKernels(
       raw.delete();
     },
     forward: (image, list, count) => forward(dataShape(count), image, ray, plane, list, ...omega),
-    adjoint: (data, list) => adjoint(imageShape, data, ray, segment, plane, list, bracket, ...omega),
-    add: (a, b) => add(imageShape, a, b),
+    adjoint: (data, list) => adjoint(images.shape, data, ray, segment, plane, list, bracket, ...omega),
     dispose() {
-      for (const kernel of [forward, adjoint, add, ...packing]) kernel.destroy();
+      for (const kernel of [forward, adjoint, toCells, fromCells]) kernel.destroy();
+      images.dispose();
       for (const on of made) on.delete();
     },
   };
@@ -192,7 +178,7 @@ export function gpuSinogramProjector(
       return device.use(async (own) => {
         const kernels = kernelsOf();
         const out = array(sinogramShape(layout, views.length));
-        const image = await kernels.loadImage(data, own);
+        const image = await kernels.images.load(data, own);
         for (const [from, to] of chunks(kernels.viewsPerChunk)) {
           await device.settle(signal);
           const list = own(kernels.viewList(views.slice(from, to)));
@@ -216,12 +202,12 @@ export function gpuSinogramProjector(
           packed.delete();
           if (sum) {
             const before = sum;
-            sum = own(await kernels.add(before, part));
+            sum = own(await kernels.images.add(before, part));
             before.delete();
             part.delete();
           } else sum = part;
         }
-        return array(inShape, await kernels.readImage(sum!, own, signal));
+        return array(inShape, await kernels.images.read(sum!, own, signal));
       });
     },
   };
