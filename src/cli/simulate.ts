@@ -57,11 +57,15 @@ export function simulate(program: Command): void {
         seed: run.options.seed,
         signal: run.signal,
       });
-      const made = { simulated: { ...options, seed: run.options.seed, engine: engine.name }, expected, unit: 'SUV' as const };
+      const made = {
+        simulated: { ...options, seed: run.options.seed, engine: engine.name, device: engine.details },
+        expected,
+        unit: 'SUV' as const,
+      };
       await writeScan(options.output, { scan, mu, meta: made });
       const prompts = scan.prompts.values.data.reduce((sum, n) => sum + n, 0);
       return {
-        json: { output: options.output, scanner: scanner.name, prompts, expected, engine: engine.name },
+        json: { output: options.output, scanner: scanner.name, prompts, expected, engine: engine.name, device: engine.details },
         text: `${prompts} prompts (expected trues ${Math.round(expected.trues)}, randoms ${Math.round(expected.randoms)}, scatter ${Math.round(expected.scatter)}) in ${options.output}`,
       };
     } finally {

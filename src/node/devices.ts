@@ -1,11 +1,11 @@
 /** @file  Opening a projector engine by name. No silent fallback: the engine's name goes into every result. */
 import { availableParallelism } from 'node:os';
-import { DeviceError } from '../core/errors.js';
 import { type ProjectorEngine, referenceEngine } from '../projector/engine.js';
+import { findGpu, openGpuEngine, realGpu } from './gpu-device.js';
 import { openCpuEngine } from './kernel-pool.js';
 
 export interface DeviceOptions {
-  /** auto: a real GPU if one answers, else cpu. @default 'auto' */
+  /** auto: a real graphics card if one answers through WebGPU, else cpu. gpu: any adapter, also a program. @default 'auto' */
   readonly device?: 'auto' | 'cpu' | 'gpu' | 'reference' | undefined;
   /** Worker threads; 0: as many as the machine has cores. @default 0 */
   readonly threads?: number | undefined;
@@ -15,16 +15,17 @@ export function threadCount({ threads = 0 }: DeviceOptions): number {
   return threads > 0 ? threads : availableParallelism();
 }
 
-/** @throws DeviceError when the device is not there. */
+/**
+ * @throws DeviceError when the device is not there.
+ * @example const engine = await openEngine({ device: 'gpu' });
+ */
 export async function openEngine(options: DeviceOptions = {}): Promise<ProjectorEngine> {
   const { device = 'auto' } = options;
   if (device === 'reference') return referenceEngine();
-  if (device === 'gpu') {
-    throw new DeviceError('There is no GPU engine in this version', {
-      key: '--device',
-      found: device,
-      hint: 'Use --device cpu.',
-    });
+  if (device === 'gpu') return openGpuEngine(await findGpu());
+  if (device === 'auto') {
+    const { gpu } = await realGpu();
+    if (gpu) return openGpuEngine(gpu);
   }
   return openCpuEngine({ threads: threadCount(options) });
 }

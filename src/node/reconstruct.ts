@@ -100,7 +100,10 @@ export async function reconstruct(
     onProgress?.(0.2 + emShare * step.fraction, `${method === 'mlem' ? 'MLEM' : 'OSEM'} ${step.epoch + 1}.${step.subset + 1}`);
   }
   let spread: Volume | undefined;
-  let parameters: Record<string, unknown> = { method, subsets: subsetCount, iterations, psf: psf ?? 0, engine: engine.name };
+  let parameters: Record<string, unknown> = {
+    ...{ method, subsets: subsetCount, iterations, psf: psf ?? 0 },
+    ...{ engine: engine.name, device: engine.details ?? 'one thread' },
+  };
   if (method === 'hqs') {
     const result = await hqsSamples(subsets, image, grid, scan.position, options.model!, options, (done) =>
       onProgress?.(0.4 + 0.5 * done, 'HQS'),

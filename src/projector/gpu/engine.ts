@@ -3,6 +3,7 @@ import type { Point } from '../../core/array.js';
 import type { Grid } from '../../core/image.js';
 import type { SinogramLayout } from '../../geometry/sinogram.js';
 import type { ProjectorEngine } from '../engine.js';
+import { adapterName } from './adapter.js';
 import type { GpuDevice } from './device.js';
 import { gpuImages } from './image.js';
 import { gpuLineProjector, type LineKernels, lineKernels } from './lines.js';
@@ -14,7 +15,6 @@ const kept = 4;
 
 /** @param device belongs to the engine from now on and ends with it. */
 export function gpuEngine(device: GpuDevice, options: SinogramKernelOptions = {}): ProjectorEngine {
-  const { vendor, architecture, description, device: model } = device.adapter;
   const sinograms = cache((layout: SinogramLayout, grid: Grid) => sinogramKernels(device, layout, grid, options));
   const images = cache((grid: Grid) => gpuImages(device, grid));
   const blurs = cache((grid: Grid, fwhm: number | Point) => gpuBlur(device, grid, fwhm, images(grid).shape));
@@ -22,7 +22,7 @@ export function gpuEngine(device: GpuDevice, options: SinogramKernelOptions = {}
   const lineKernelsOf = (): LineKernels => (lines ??= lineKernels(device));
   return {
     name: 'gpu',
-    details: [vendor, architecture, description || model].filter((word) => word !== '').join(' '),
+    details: adapterName(device.adapter),
     sinogramProjector: (layout, views, grid) => gpuSinogramProjector(device, () => sinograms(layout, grid), layout, views, grid),
     lineProjector: (rays, grid, tof) => gpuLineProjector(device, lineKernelsOf, () => images(grid), rays, grid, tof),
     gaussianPsf: (grid, fwhm) => gpuGaussianPsf(device, () => ({ images: images(grid), blur: blurs(grid, fwhm) }), grid, fwhm),
