@@ -1,10 +1,10 @@
 /** @file  safetensors: 8 bytes of header length (little-endian), a JSON header, then the tensors one after the other.
- *  https://huggingface.co/docs/safetensors. Read: F32, F16, BF16 as float32. Written: F32. */
+ *  https://huggingface.co/docs/safetensors. Read: F32, F16, BF16 as float32. Written: F32, F16. */
 import { array, type NdArray, size } from '../core/array.js';
 import type { ByteSource } from '../core/bytes.js';
 import { FormatError } from '../core/errors.js';
 import type { CheckpointTensor } from './checkpoint.js';
-import { bytesOf, decodeSamples, encodeFloat32, type SampleType } from './samples.js';
+import { bytesOf, decodeSamples, encodeFloat16, encodeFloat32, type SampleType } from './samples.js';
 
 const bytesPerElement = {
   F64: 8,
@@ -177,25 +177,45 @@ function checkedEntry(name: string, entry: unknown, file: string): Entry {
   return { name, dtype: dtype as Dtype, shape, from: offsets[0]!, until: offsets[1]! };
 }
 
-/** F32, in the order given; the header is padded with spaces so that the tensors start at a multiple of 8. */
+/** F32, in the order given. */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, NdArray>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  const parts = [safetensorsHeader(shapes, 'F32', metadata), ...[...tensors.values()].map(({ data }) => encodeFloat32(data))];
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/**
+ * The beginning of a file, for writing large ones piece by piece: the tensors follow in this order, each as `encodeTensor` gives it. Padded with
+ * spaces so that they start at a multiple of 8.
+ */
+export function safetensorsHeader(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  dtype: 'F32' | 'F16',
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
   let end = 0;
   const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
-  for (const [name, { shape, data }] of tensors) {
-    header[name] = { dtype: 'F32', shape: [...shape], data_offsets: [end, (end += 4 * data.length)] };
+  for (const [name, shape] of shapes) {
+    header[name] = { dtype, shape: [...shape], data_offsets: [end, (end += bytesPerElement[dtype] * size(shape))] };
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
   const start = 8 + Math.ceil(text.length / 8) * 8;
-  const bytes = new Uint8Array(start + end).fill(0x20, 8, start);
+  const bytes = new Uint8Array(start).fill(0x20, 8);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
   bytes.set(text, 8);
-  let at = start;
-  for (const { data } of tensors.values()) {
-    bytes.set(encodeFloat32(data), at);
-    at += 4 * data.length;
-  }
   return bytes;
+}
+
+/** Values as a file keeps them; F16 rounds to the nearest. */
+export function encodeTensor(values: Float32Array, dtype: 'F32' | 'F16'): Uint8Array {
+  return dtype === 'F32' ? encodeFloat32(values) : encodeFloat16(values);
 }

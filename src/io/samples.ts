@@ -101,6 +101,17 @@ export function decodeSamples(
   return out;
 }
 
+/** float16, little-endian, rounded to the nearest. */
+export function encodeFloat16(values: Float32Array): Uint8Array {
+  const out = new Uint8Array(values.length * 2);
+  for (let i = 0; i < values.length; i++) {
+    const half = numberToHalf(values[i]!);
+    out[2 * i] = half & 255;
+    out[2 * i + 1] = half >> 8;
+  }
+  return out;
+}
+
 /** float32, little-endian. */
 export function encodeFloat32(values: Float32Array): Uint8Array {
   const out = new Uint8Array(values.length * 4);

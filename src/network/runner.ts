@@ -47,3 +47,13 @@ export interface Evaluator {
   evaluate(x: NdArray, features: Float32Array, skip: Float32Array, options?: CallOptions): Promise<NdArray>;
   dispose(): Promise<void>;
 }
+
+/** An imported network as a function: predictions = network(x, time). */
+export interface GuidedEvaluator {
+  /**
+   * @param x [1, C, D, H, W], any patch that the architecture allows. @param time [F] from `timestepFeatures`.
+   * @returns [1, outputs, D, H, W].
+   */
+  evaluate(x: NdArray, time: Float32Array, options?: CallOptions): Promise<NdArray>;
+  dispose(): Promise<void>;
+}

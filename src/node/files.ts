@@ -40,8 +40,8 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Files to write together: name → content. */
-export type FileSet = Readonly<Record<string, Uint8Array>>;
+/** Files to write together: name → content, large ones in pieces. They are written in this order. */
+export type FileSet = Readonly<Record<string, Uint8Array | AsyncIterable<Uint8Array>>>;
 
 /** Writes files beside one another; each under a temporary name first, renamed when all are complete. */
 export async function writeFiles(files: FileSet): Promise<void> {

@@ -11,11 +11,16 @@ import type { Reply, Request } from './ort-worker.js';
 export interface PoolOptions {
   /** Worker threads. @default the cores available to the process */
   readonly threads?: number | undefined;
+  /** Threads of each worker's operations: more than one where one run is so large that there is memory for one only. @default 1 */
+  readonly threadsPerWorker?: number | undefined;
 }
 export interface Pool {
   readonly threads: number;
-  /** Values that every later run is fed with beside its own; replaces those given before. Copied at once. */
-  share(shared: Tensors): void;
+  /**
+   * Values that every later run is fed with beside its own; replaces those given before. Copied at once.
+   * @param options give: a pool of one worker takes the arrays themselves, which are then empty here: half the memory.
+   */
+  share(shared: Tensors, options?: { readonly give?: boolean }): void;
   /**
    * Runs a program on the next idle worker; feeds are copied at once. The program object is the key of the session: make it once.
    * @throws DeviceError when ONNX Runtime fails or a worker is lost; signal.reason when aborted.
@@ -45,18 +50,19 @@ interface Seat {
  * Starts the workers.
  * @throws OptionError for a thread number that is not a positive integer.
  */
-export function openPool({ threads = availableParallelism() }: PoolOptions = {}): Pool {
+export function openPool({ threads = availableParallelism(), threadsPerWorker = 1 }: PoolOptions = {}): Pool {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new OptionError('Worker threads', { key: 'threads', expected: 'a positive integer', found: threads });
   }
   const programs = new Map<Program, number>();
   const queue: Job[] = [];
   let shared: Tensors = {};
+  let given: Tensors | undefined;
   let lost: DeviceError | undefined;
 
   const seats = Array.from({ length: threads }, (): Seat => {
     const seat: Seat = {
-      worker: new Worker(workerFile(), { execArgv: [] }),
+      worker: new Worker(workerFile(), { execArgv: [], workerData: { threads: threadsPerWorker } }),
       opened: new Set(),
       shared: undefined,
       job: undefined,
@@ -102,10 +108,9 @@ export function openPool({ threads = availableParallelism() }: PoolOptions = {})
     seat.worker.ref();
     if (!seat.opened.has(program)) send({ kind: 'open', program, description: job.program });
     seat.opened.add(program);
-    if (seat.shared !== job.shared) send({ kind: 'share', shared: job.shared });
+    if (seat.shared !== job.shared) send({ kind: 'share', shared: job.shared }, job.shared === given ? buffersOf(given) : []);
     seat.shared = job.shared;
-    const buffers = Object.values(job.feeds).map(({ buffer }) => buffer as ArrayBuffer);
-    send({ kind: 'run', program, feeds: job.feeds }, buffers);
+    send({ kind: 'run', program, feeds: job.feeds }, buffersOf(job.feeds));
   }
 
   function fail(reason: DeviceError): void {
@@ -116,8 +121,11 @@ export function openPool({ threads = availableParallelism() }: PoolOptions = {})
 
   return {
     threads,
-    share(values) {
-      shared = copied(values);
+    share(values, { give = false } = {}) {
+      if (give && threads > 1)
+        throw new OptionError('Arrays can be given to one worker only', { key: 'threads', expected: '1', found: threads });
+      shared = give ? values : copied(values);
+      given = give ? values : undefined;
     },
     run: (program, feeds, { signal } = {}) =>
       new Promise<Tensors>((resolve, reject) => {
@@ -146,6 +154,10 @@ export function openPool({ threads = availableParallelism() }: PoolOptions = {})
       await Promise.all(seats.map(ended));
     },
   };
+}
+
+function buffersOf(values: Tensors): ArrayBuffer[] {
+  return [...new Set(Object.values(values).map(({ buffer }) => buffer as ArrayBuffer))];
 }
 
 /** Copies with buffers of their own: the caller may go on writing, and views of large or shared buffers may be sent. */

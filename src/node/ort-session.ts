@@ -5,21 +5,29 @@ import { DeviceError, ShapeError } from '../core/errors.js';
 import type { Program } from '../network/graph.js';
 import type { GraphRunner, Tensors } from '../network/runner.js';
 
-/** One thread a session; spinning threads would take the cores from the other workers. Warnings (severity 2) are printed. */
-const sessionOptions: InferenceSession.SessionOptions = {
-  intraOpNumThreads: 1,
+export interface SessionOptions {
+  /** Threads that one operation may use. @default 1 */
+  readonly threads?: number | undefined;
+}
+
+/** Spinning threads would take the cores from the other workers. Warnings (severity 2) are printed. */
+const sessionOptions = (threads: number): InferenceSession.SessionOptions => ({
+  intraOpNumThreads: threads,
   interOpNumThreads: 1,
   logSeverityLevel: 2,
   extra: { session: { intra_op: { allow_spinning: '0' } } },
-};
+});
 
 /**
  * Makes a session of the program on the CPU provider.
  * @throws DeviceError when onnxruntime-node is not installed, or refuses the program.
  */
-export async function openSession({ model, inputs, outputs }: Program): Promise<GraphRunner> {
+export async function openSession(
+  { model, inputs, outputs }: Program,
+  { threads = 1 }: SessionOptions = {},
+): Promise<GraphRunner> {
   const ort = await loadRuntime();
-  const session = await ort.InferenceSession.create(model, sessionOptions).catch((cause: unknown) => {
+  const session = await ort.InferenceSession.create(model, sessionOptions(threads)).catch((cause: unknown) => {
     throw new DeviceError('ONNX Runtime refused the network', { cause, found: text(cause) });
   });
   return {

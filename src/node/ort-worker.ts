@@ -1,9 +1,9 @@
 /** @file  One worker thread of an ONNX Runtime pool: opens a session per program, keeps it, and runs what it is sent.
  *  It knows nothing of networks; `shared` values (the parameters) stay here between runs. */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { Program } from '../network/graph.js';
 import type { GraphRunner, Tensors } from '../network/runner.js';
-import { openSession } from './ort-session.js';
+import { openSession, type SessionOptions } from './ort-session.js';
 
 /** What a pool sends. */
 export type Request =
@@ -18,7 +18,7 @@ let shared: Tensors = {};
 
 parentPort?.on('message', (request: Request) => {
   if (request.kind === 'open') {
-    const session = openSession(request.description);
+    const session = openSession(request.description, (workerData ?? {}) as SessionOptions);
     session.catch(() => {}); // the run that follows reports it
     sessions.set(request.program, session);
   } else if (request.kind === 'share') {

@@ -1,0 +1,99 @@
+/** @file  Imported models on disk: a folder with model.json (a `GuidedCard`) and weights.safetensors, names as in the checkpoint. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { ModelError } from '../core/errors.js';
+import { type CallOptions, turn } from '../core/iterate.js';
+import { type GuidedModel, guidedModel } from '../denoise/guided-model.js';
+import type { CheckpointTensor } from '../io/checkpoint.js';
+import { encodeTensor, openSafetensors, safetensorsHeader } from '../io/safetensors.js';
+import { type GuidedCard, parseGuidedCard } from '../network/guided-card.js';
+import { type DeviceOptions, threadCount } from './devices.js';
+import { openFileSource, sha256OfFile } from './file-source.js';
+import { json, readJson, writeFolder } from './files.js';
+import { openGuidedEvaluator } from './guided-evaluator.js';
+
+export interface LoadedGuidedModel extends GuidedModel {
+  /** Ends the worker. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Reads an imported model and starts ONNX Runtime on it.
+ * @throws ModelError when the card is wrong, or the weights are not those of the card.
+ */
+export async function loadGuidedModel(folder: string, options: DeviceOptions & CallOptions = {}): Promise<LoadedGuidedModel> {
+  const cardFile = join(folder, 'model.json');
+  const weightsFile = join(folder, 'weights.safetensors');
+  const card = parseGuidedCard(await readJson(cardFile), cardFile);
+  const source = await openFileSource(weightsFile);
+  try {
+    const found = await sha256OfFile(weightsFile, options.signal);
+    if (found !== card.sha256) {
+      throw new ModelError('The weights are not those of the card', {
+        file: weightsFile,
+        expected: `sha256 ${card.sha256}`,
+        found,
+        hint: 'The file is damaged, or belongs to another model.',
+      });
+    }
+    const weights: Record<string, Float32Array> = {};
+    for (const [name, tensor] of await openSafetensors(source)) {
+      weights[name] = await tensor.read();
+      await turn(options.signal);
+    }
+    const evaluator = openGuidedEvaluator(card.architecture, weights, threadCount(options));
+    return { ...guidedModel(card, evaluator), dispose: () => evaluator.dispose() };
+  } finally {
+    await source.close();
+  }
+}
+
+/**
+ * Writes a model folder, whole or not at all; weights one at a time.
+ * @param onProgress called with the share of the weights written.
+ * @returns the card with the sum of the weights in it.
+ * @throws ModelError when a weight does not fit half precision.
+ */
+export async function writeGuidedModel(
+  folder: string,
+  card: Omit<GuidedCard, 'sha256'>,
+  tensors: ReadonlyMap<string, CheckpointTensor>,
+  { onProgress, signal }: CallOptions & { readonly onProgress?: (fraction: number) => void } = {},
+): Promise<GuidedCard> {
+  const dtype = card.weights === 'fp16' ? 'F16' : 'F32';
+  const hash = createHash('sha256');
+  let written: GuidedCard | undefined;
+  async function* weights(): AsyncGenerator<Uint8Array> {
+    const header = safetensorsHeader(new Map([...tensors].map(([name, { shape }]) => [name, shape])), dtype);
+    hash.update(header);
+    yield header;
+    let done = 0;
+    for (const [name, tensor] of tensors) {
+      await turn(signal);
+      const bytes = encodeTensor(finite(name, await tensor.read(), dtype), dtype);
+      hash.update(bytes);
+      yield bytes;
+      onProgress?.(++done / tensors.size);
+    }
+  }
+  async function* cardFile(): AsyncGenerator<Uint8Array> {
+    written = { ...card, sha256: hash.digest('hex') };
+    yield json(written);
+  }
+  await writeFolder(folder, { 'weights.safetensors': weights(), 'model.json': cardFile() });
+  return written!;
+}
+
+function finite(name: string, values: Float32Array, dtype: 'F32' | 'F16'): Float32Array {
+  const limit = dtype === 'F16' ? 65504 : Number.MAX_VALUE;
+  const bad = values.find((value) => !(Math.abs(value) <= limit));
+  if (bad !== undefined) {
+    throw new ModelError('A weight is not finite, or too large for its precision', {
+      key: name,
+      expected: `at most ${limit}`,
+      found: bad,
+      ...(dtype === 'F16' ? { hint: 'Keep the weights in fp32.' } : {}),
+    });
+  }
+  return values;
+}
