@@ -61,6 +61,8 @@ export { cosine, discrete, linearAlphaBar, type Schedule, sigmaLadder } from './
 export { adjointError } from './projector/adjoint-error.js';
 export { compose, diagonal } from './projector/compose.js';
 export { type ProjectorEngine, referenceEngine } from './projector/engine.js';
+export { isSoftwareAdapter } from './projector/gpu/adapter.js';
+export { openGpuEngine } from './projector/gpu/engine.js';
 export { josephProjector, type LineTof } from './projector/joseph.js';
 export { type ListMode, listMode, listModeModel, listModeProjector } from './projector/list-mode.js';
 export { type Plan, type ProbedSpeed, plan, probeSpeed, secondsPerIteration } from './projector/plan.js';

@@ -1,7 +1,8 @@
 /** @file  Opening a projector engine by name. No silent fallback: the engine's name goes into every result. */
 import { availableParallelism } from 'node:os';
 import { type ProjectorEngine, referenceEngine } from '../projector/engine.js';
-import { findGpu, openGpuEngine, realGpu } from './gpu-device.js';
+import { openGpuEngine } from '../projector/gpu/engine.js';
+import { findGpu, realGpu } from './gpu-device.js';
 import { openCpuEngine } from './kernel-pool.js';
 
 export interface DeviceOptions {
@@ -22,10 +23,10 @@ export function threadCount({ threads = 0 }: DeviceOptions): number {
 export async function openEngine(options: DeviceOptions = {}): Promise<ProjectorEngine> {
   const { device = 'auto' } = options;
   if (device === 'reference') return referenceEngine();
-  if (device === 'gpu') return openGpuEngine(await findGpu());
+  if (device === 'gpu') return openGpuEngine((await findGpu()).provider);
   if (device === 'auto') {
     const { gpu } = await realGpu();
-    if (gpu) return openGpuEngine(gpu);
+    if (gpu) return openGpuEngine(gpu.provider);
   }
   return openCpuEngine({ threads: threadCount(options) });
 }

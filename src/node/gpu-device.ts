@@ -3,10 +3,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { DeviceError } from '../core/errors.js';
-import type { ProjectorEngine } from '../projector/engine.js';
 import { adapterName, isSoftwareAdapter } from '../projector/gpu/adapter.js';
-import { type GpuProvider, openGpuDevice } from '../projector/gpu/device.js';
-import { gpuEngine } from '../projector/gpu/engine.js';
+import type { GpuProvider } from '../projector/gpu/device.js';
 
 /** An adapter that answered. */
 export interface FoundGpu {
@@ -65,14 +63,6 @@ export async function realGpu(): Promise<AutoGpu> {
     if (error instanceof DeviceError) return { why: error.message };
     throw error;
   }
-}
-
-/**
- * Projectors on this adapter.
- * @throws DeviceError when it gives no device.
- */
-export async function openGpuEngine({ provider }: FoundGpu): Promise<ProjectorEngine> {
-  return gpuEngine(await openGpuDevice(provider));
 }
 
 /** Dawn lives as long as the process. */

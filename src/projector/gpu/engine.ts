@@ -4,7 +4,7 @@ import type { Grid } from '../../core/image.js';
 import type { SinogramLayout } from '../../geometry/sinogram.js';
 import type { ProjectorEngine } from '../engine.js';
 import { adapterName } from './adapter.js';
-import type { GpuDevice } from './device.js';
+import { type GpuDevice, type GpuProvider, openGpuDevice } from './device.js';
 import { gpuImages } from './image.js';
 import { gpuLineProjector, type LineKernels, lineKernels } from './lines.js';
 import { gpuBlur, gpuGaussianPsf } from './psf.js';
@@ -12,6 +12,16 @@ import { gpuSinogramProjector, type SinogramKernelOptions, sinogramKernels } fro
 
 /** Layouts, grids and resolutions whose tables and compiled kernels are kept. */
 const kept = 4;
+
+/**
+ * Projectors on the most powerful adapter.
+ * @param provider WebGPU of a page; in Node `openEngine` of coincide/node finds it.
+ * @throws DeviceError when there is no adapter or it gives no device.
+ * @example const engine = await openGpuEngine(navigator.gpu);
+ */
+export async function openGpuEngine(provider: GpuProvider, options: SinogramKernelOptions = {}): Promise<ProjectorEngine> {
+  return gpuEngine(await openGpuDevice(provider), options);
+}
 
 /** @param device belongs to the engine from now on and ends with it. */
 export function gpuEngine(device: GpuDevice, options: SinogramKernelOptions = {}): ProjectorEngine {
