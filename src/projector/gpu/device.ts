@@ -237,7 +237,7 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
       device.queue.submit([encoder.finish()]);
     },
     async read(array, signal) {
-      await self.settle(signal);
+      check(signal);
       const bytes = 4 * size(array.output);
       const staging = device.createBuffer({ size: bytes, usage: usage.mapRead | usage.copyTarget });
       try {
@@ -245,7 +245,7 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
         encoder.copyBufferToBuffer(array.buffer, 0, staging, 0, bytes);
         device.queue.submit([encoder.finish()]);
         traffic.readBacks++;
-        await staging.mapAsync(1);
+        await orAborted(staging.mapAsync(1), signal);
         const values = new Float32Array(staging.getMappedRange().slice(0));
         staging.unmap();
         check(signal);
@@ -304,9 +304,9 @@ function withNavigator<T>(make: () => T): T {
   }
 }
 
-/** @throws signal.reason as soon as the signal is aborted. */
-async function orAborted(done: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
-  if (!signal) return void (await done);
+/** @throws signal.reason as soon as the signal is aborted; what `done` does goes on. */
+export async function orAborted<T>(done: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return done;
   let stop = (): void => {};
   const aborted = new Promise<void>((resolve) => {
     stop = resolve;
@@ -314,7 +314,9 @@ async function orAborted(done: Promise<unknown>, signal: AbortSignal | undefined
   });
   await Promise.race([done, aborted]);
   signal.removeEventListener('abort', stop);
+  if (signal.aborted) done.catch(() => {});
   signal.throwIfAborted();
+  return done;
 }
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;

@@ -40,18 +40,21 @@ export function gpuEngine(device: GpuDevice, options: SinogramKernelOptions = {}
   };
 }
 
-/** Remembers what was made from the same values; what was not used for longest is disposed of. */
-function cache<A extends readonly unknown[], T extends { dispose(): void }>(make: (...of: A) => T): (...of: A) => T {
+/** Remembers what was made from the same values; what was not used for longest is disposed of. What could not be made is forgotten. */
+function cache<A extends readonly unknown[], T extends { dispose(): void } | Promise<{ dispose(): void }>>(
+  make: (...of: A) => T,
+): (...of: A) => T {
   const known = new Map<string, T>();
   return (...of) => {
     const key = JSON.stringify(of);
     const found = known.get(key) ?? make(...of);
     known.delete(key);
     known.set(key, found);
-    for (const [oldest, { dispose }] of known) {
+    if (found instanceof Promise) found.catch(() => known.delete(key));
+    for (const [oldest, old] of known) {
       if (known.size <= kept) break;
       known.delete(oldest);
-      dispose();
+      void Promise.resolve(old).then(({ dispose }) => dispose());
     }
     return found;
   };

@@ -22,8 +22,8 @@ fn omegaAt(x: f32) -> f32 {
 
 fn sampleAt(line: Line, i: f32) -> Sample {
   var out: Sample;
-  out.share = line.range.w;
-  if (s.tof == 1u) { out.share *= omegaAt(line.tof.x * i + line.tof.y); }
+  out.share = 1.0;
+  if (s.tof == 1u) { out.share = omegaAt(line.tof.x * i + line.tof.y); }
   let alongY = line.range.z > 0.5;
   let uh = line.u.x * i + line.u.z;
   let ul = line.u.y * i + line.u.w;
@@ -64,7 +64,7 @@ fn column(x: i32, y: i32, k: i32, wk: f32) -> f32 {
     let at = sampleAt(line, i);
     sum += at.share * ((1.0 - at.wu) * column(at.x0, at.y0, at.k, at.wk) + at.wu * column(at.x1, at.y1, at.k, at.wk));
   }
-  values[id.x] = sum;
+  values[id.x] = sum * line.range.w;
 }`;
 
 /** Values must not be so large that a weight times a value exceeds 1. */
@@ -97,7 +97,7 @@ fn addColumn(x: i32, y: i32, k: i32, wk: f32, value: f32) {
 @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= s.count) { return; }
   let line = lines[id.x];
-  let value = values[id.x];
+  let value = values[id.x] * line.range.w;
   for (var i = line.range.x; i <= line.range.y; i += 1.0) {
     let at = sampleAt(line, i);
     addColumn(at.x0, at.y0, at.k, at.wk, (1.0 - at.wu) * at.share * value);

@@ -4,7 +4,7 @@ import { array, expectShape, type NdArray, size, type Volume } from '../../core/
 import { OptionError } from '../../core/errors.js';
 import { checkedGrid, type Grid } from '../../core/image.js';
 import type { LinearOperator } from '../../core/interfaces.js';
-import type { CallOptions } from '../../core/iterate.js';
+import { type CallOptions, turn } from '../../core/iterate.js';
 import type { Lines } from '../../geometry/lines.js';
 import { checkedLines, type LineTof } from '../joseph.js';
 import { tofReach, tofTable } from '../tof-weight.js';
@@ -17,6 +17,8 @@ import { lead } from './tables.js';
 /** Lines of one dispatch. */
 const batchLines = 2 ** 18;
 const rowLength = 16;
+/** Lines between two turns of the event loop. */
+const perTurn = 2 ** 14;
 /** Bytes of lines that an engine keeps on the card; others are worked out again for every call. */
 const keptBytes = 2 ** 30;
 
@@ -60,11 +62,14 @@ export function gpuLineProjector(
   }));
   type Batch = (typeof batches)[number];
 
-  const rowsOf = (batch: Batch, own: Own): GpuArray => {
+  const rowsOf = async (batch: Batch, own: Own, signal: AbortSignal | undefined): Promise<GpuArray> => {
     if (batch.kept) return batch.kept;
     const kernels = kernelsOf();
     const rows = new Float32Array((batch.to - batch.from) * rowLength);
-    for (let i = batch.from; i < batch.to; i++) rows.set(lineRow(grid, lines, i, tof), (i - batch.from) * rowLength);
+    for (let i = batch.from; i < batch.to; i++) {
+      if (i % perTurn === 0) await turn(signal);
+      rows.set(lineRow(grid, lines, i, tof), (i - batch.from) * rowLength);
+    }
     const on = device.array([batch.to - batch.from, rowLength], rows);
     if (kernels.kept + rows.byteLength > keptBytes) return own(on);
     kernels.kept += rows.byteLength;
@@ -72,14 +77,15 @@ export function gpuLineProjector(
     return on;
   };
   /** One dispatch over a batch: `first` is the image, or the sums. */
-  const run = (
+  const run = async (
     pipeline: GPUComputePipeline,
     images: GpuImages,
     batch: Batch,
     [first, values]: readonly [GpuArray, GpuArray],
     scale: GPUBuffer | undefined,
     own: Own,
-  ): void => {
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
     const [nz, ny, nx] = inShape;
     const n = batch.to - batch.from;
     const settings = new DataView(new ArrayBuffer(48));
@@ -93,7 +99,8 @@ export function gpuLineProjector(
     });
     const uniform = device.uniform(settings.buffer, own);
     const omega = own(table ? device.array([table.values.length], table.values) : device.array([1]));
-    const buffers = [uniform, first.buffer, rowsOf(batch, own).buffer, values.buffer, omega.buffer, ...(scale ? [scale] : [])];
+    const rows = await rowsOf(batch, own, signal);
+    const buffers = [uniform, first.buffer, rows.buffer, values.buffer, omega.buffer, ...(scale ? [scale] : [])];
     device.dispatch(pipeline, buffers, [Math.ceil(n / 64)]);
   };
 
@@ -107,9 +114,9 @@ export function gpuLineProjector(
         const out = array(outShape);
         const image = await images.load(data, own);
         for (const batch of batches) {
-          await device.settle(signal);
+          if (batch.from > 0) await device.settle(signal);
           const values = own(device.array([batch.to - batch.from]));
-          run(kernelsOf().forward, images, batch, [image, values], undefined, own);
+          await run(kernelsOf().forward, images, batch, [image, values], undefined, own, signal);
           out.data.set(await device.read(values, signal), batch.from);
           values.delete();
         }
@@ -127,10 +134,10 @@ export function gpuLineProjector(
         const scale = device.uniform(Float32Array.of(fixed, 1 / fixed, 0, 0).buffer, own);
         const sums = own(device.array([2, ...images.shape]));
         for (const batch of batches) {
-          await device.settle(signal);
+          if (batch.from > 0) await device.settle(signal);
           const part = data.subarray(batch.from, batch.to).map((value) => value * small);
           const values = own(device.array([part.length], part));
-          run(kernelsOf().adjoint, images, batch, [sums, values], scale, own);
+          await run(kernelsOf().adjoint, images, batch, [sums, values], scale, own, signal);
         }
         const image = own(device.array(images.shape));
         const groups = Math.ceil(size(images.shape) / 64);

@@ -8,8 +8,9 @@ import { type SinogramLayout, sinogramShape } from '../../geometry/sinogram.js';
 import { tofLengths } from '../../geometry/tof.js';
 import { projectedShape } from '../engine.js';
 import { checkedTof, tofReach, tofTable } from '../tof-weight.js';
+import { isSoftwareAdapter } from './adapter.js';
 import { packData, putRowsOfViews, rowsOfViews, unpackData } from './arrange.js';
-import type { GpuDevice, Own } from './device.js';
+import { type GpuDevice, type Own, orAborted } from './device.js';
 import type { GpuArray } from './gpu-js.js';
 import { type GpuImages, gpuImages } from './image.js';
 import { adjointKernel, forwardKernel, type KernelKind } from './kernels.js';
@@ -17,12 +18,15 @@ import { type AxialTables, axialLength, axialTables, lead, rayLength, rayTables 
 
 /** Largest array that is made where a smaller one will do, bytes. */
 const chunkBytes = 2 ** 28;
-/** Samples of one dispatch: tenths of a second on a small card. Drivers reset a card that does not answer for some seconds. */
-const chunkSamples = 4e9;
+/** Samples of one dispatch: tenths of a second on a small card, whose driver resets it if it does not answer for some seconds; and of a
+ *  software adapter, so that it stops when told to. */
+const chunkSamples = { card: 4e9, software: 1e7 } as const;
 
 export interface SinogramKernelOptions {
   /** Neighbours that a thread computes: 4, or 1 for the plain kernels, which are the definition. @default 4 */
   readonly rows?: 1 | 4 | undefined;
+  /** Samples (planes that lines cross) of one dispatch, at least one view. @default 4e9, and 1e7 on a software adapter */
+  readonly samplesPerDispatch?: number | undefined;
 }
 
 /** Tables and kernels of a layout and a grid, on the device. Images are [x][y][z] with zeros around, data [view][bin · tof][cell]. */
@@ -54,16 +58,19 @@ export interface SinogramKernels {
   dispose(): void;
 }
 
-export function sinogramKernels(
+export async function sinogramKernels(
   device: GpuDevice,
   layout: SinogramLayout,
   grid: Grid,
-  { rows = 4 }: SinogramKernelOptions = {},
-): SinogramKernels {
+  {
+    rows = 4,
+    samplesPerDispatch = chunkSamples[isSoftwareAdapter(device.adapter) ? 'software' : 'card'],
+  }: SinogramKernelOptions = {},
+): Promise<SinogramKernels> {
   const [nz, ny, nx] = grid.shape;
   const { tangential, tofBins, views } = layout;
   const axial = axialTables(layout, grid);
-  const rays = rayTables(layout, grid);
+  const rays = await rayTables(layout, grid);
   const tof = tofBins > 1 ? checkedTof(tofLengths(layout)) : undefined;
   const reach = tof ? tofReach(tof) / tof.width : 0;
   const table = tof && tofTable(tof);
@@ -119,7 +126,7 @@ export function sinogramKernels(
     });
   }
   const samples = (rays.steps / views) * axial.cells * Math.min(tofBins, 2 * reach + 1);
-  const viewsPerChunk = Math.max(1, Math.floor(Math.min(chunkBytes / perView, chunkSamples / samples, 65535 / tofBins)));
+  const viewsPerChunk = Math.max(1, Math.floor(Math.min(chunkBytes / perView, samplesPerDispatch / samples, 65535 / tofBins)));
   const planes = axial.cellOf.length;
 
   return {
@@ -153,7 +160,7 @@ export function sinogramKernels(
  */
 export function gpuSinogramProjector(
   device: GpuDevice,
-  kernelsOf: () => SinogramKernels,
+  kernelsOf: () => Promise<SinogramKernels>,
   layout: SinogramLayout,
   views: readonly number[],
   grid: Grid,
@@ -176,11 +183,11 @@ export function gpuSinogramProjector(
     forward(x: Volume, { signal }: CallOptions = {}): Promise<NdArray> {
       const { data } = expectShape(x, inShape, 'image');
       return device.use(async (own) => {
-        const kernels = kernelsOf();
+        const kernels = await orAborted(kernelsOf(), signal);
         const out = array(sinogramShape(layout, views.length));
         const image = await kernels.images.load(data, own);
         for (const [from, to] of chunks(kernels.viewsPerChunk)) {
-          await device.settle(signal);
+          if (from > 0) await device.settle(signal);
           const list = own(kernels.viewList(views.slice(from, to)));
           const sums = own(await kernels.forward(image, list, to - from));
           await kernels.readData(sums, out, from, to, list, own, signal);
@@ -192,10 +199,10 @@ export function gpuSinogramProjector(
     adjoint(y: NdArray, { signal }: CallOptions = {}): Promise<Volume> {
       const data = expectShape(y, outShape, 'projections');
       return device.use(async (own) => {
-        const kernels = kernelsOf();
+        const kernels = await orAborted(kernelsOf(), signal);
         let sum: GpuArray | undefined;
         for (const [from, to] of chunks(kernels.viewsPerChunk)) {
-          await device.settle(signal);
+          if (from > 0) await device.settle(signal);
           const list = own(kernels.viewList(views.slice(from, to)));
           const packed = await kernels.loadData(data, from, to, list, true, own);
           const part = own(await kernels.adjoint(packed, list));

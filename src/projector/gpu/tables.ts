@@ -12,6 +12,7 @@
  *  superset, the weight decides. Bins of odd and even positions, whose rays interleave, are families with brackets of their own. */
 import { GeometryError } from '../../core/errors.js';
 import type { Grid } from '../../core/image.js';
+import { turn } from '../../core/iterate.js';
 import { axialLines, transaxialLines } from '../../geometry/lines.js';
 import { planeCount, type SinogramLayout } from '../../geometry/sinogram.js';
 
@@ -41,6 +42,8 @@ export interface RayTables {
 }
 
 export const rayLength = 16;
+/** Rays between two turns of the event loop. */
+const perTurn = 2 ** 14;
 
 interface Family {
   readonly normal: readonly [number, number];
@@ -49,8 +52,8 @@ interface Family {
   readonly half: number;
 }
 
-/** Rays of all views. */
-export function rayTables(layout: SinogramLayout, grid: Grid): RayTables {
+/** Rays of all views; gives the event loop its turns, and takes no one's signal, as several may wait for the same tables. */
+export async function rayTables(layout: SinogramLayout, grid: Grid): Promise<RayTables> {
   const { views, tangential } = layout;
   const families = layout.arcCorrected || tangential < 4 ? 1 : 2;
   const ends = transaxialLines(
@@ -60,13 +63,16 @@ export function rayTables(layout: SinogramLayout, grid: Grid): RayTables {
   const ray = new Float32Array(views * tangential * rayLength);
   let steps = 0;
   for (let r = 0; r < views * tangential; r++) {
+    if (r % perTurn === 0) await turn();
     const row = rayRow(grid, ends[4 * r]!, ends[4 * r + 1]!, ends[4 * r + 2]!, ends[4 * r + 3]!);
     ray.set(row, r * rayLength);
     steps += Math.max(0, row[7]! - row[6]! + 1);
   }
-  const all = Array.from({ length: views * families }, (_, r) =>
-    family(grid, ends.subarray(4 * Math.floor(r / families) * tangential), tangential, r % families, families),
-  );
+  const all: Family[] = [];
+  for (let r = 0; r < views * families; r++) {
+    if (r % 32 === 0) await turn();
+    all.push(family(grid, ends.subarray(4 * Math.floor(r / families) * tangential), tangential, r % families, families));
+  }
   return { ray, steps, families, ...brackets(all) };
 }
 
