@@ -1,8 +1,8 @@
-/** @file  Self-attention over all voxels:  a = v softmax( qᵀ k / √c )ᵀ  for each head of c channels. No gradient.
+/** @file  Self-attention over all voxels:  a = v softmax( qᵀ k / √c )ᵀ  for each head of c channels.
  *  Vaswani et al. 2017, arXiv:1706.03762, as in Dhariwal & Nichol 2021, arXiv:2105.05233. */
 import { ModelError } from '../core/errors.js';
-import { emit, type Var } from './graph.js';
-import { reshape, scale, slice, transpose } from './ops.js';
+import type { Var } from './graph.js';
+import { matmul, reshape, scale, slice, softmax, transpose } from './ops.js';
 
 /** head-first: channels are [head][q k v][c]. kind-first: [q k v][head][c]. */
 export type AttentionOrder = 'head-first' | 'kind-first';
@@ -29,8 +29,7 @@ export function attention(qkv: Var, headChannels: number, order: AttentionOrder 
       : reshape(slice(qkv, 1, i * channels, channels), [n * heads, headChannels, length]);
   // Queries and keys are each scaled by the fourth root, which keeps the products small in half precision.
   const [q, k] = [0, 1].map((i) => scale(part(i), headChannels ** -0.25));
-  const square = [n * heads, length, length];
-  const weights = emit('Softmax', [emit('MatMul', [transpose(q, [0, 2, 1]), k], square)], square, { axis: { int: -1 } });
-  const mixed = emit('MatMul', [part(2), transpose(weights, [0, 2, 1])], [n * heads, headChannels, length]);
+  const weights = softmax(matmul(transpose(q, [0, 2, 1]), k));
+  const mixed = matmul(part(2), transpose(weights, [0, 2, 1]));
   return reshape(mixed, [n, channels, length]);
 }

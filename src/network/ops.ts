@@ -26,9 +26,22 @@ export function scale(x: Var, factor: number): Var {
   return mul(x, scalar(x.graph, factor));
 }
 
-/** y = A B for matrices [m, k] and [k, n]:  dA = g Bᵀ,  dB = Aᵀ g. */
+/** y = A B for matrices [m, k] and [k, n], or stacks of as many [.., m, k] and [.., k, n]:  dA = g Bᵀ,  dB = Aᵀ g. */
 export function matmul(a: Var, b: Var): Var {
+  if (a.shape.length > 2) return stackedMatmul(a, b);
   return record(gemm(a, b), [a, b], [(g) => gemm(g, b, { transB: true }), (g) => gemm(a, g, { transA: true })]);
+}
+
+function stackedMatmul(a: Var, b: Var): Var {
+  const stack = a.shape.slice(0, -2);
+  const [m, k] = a.shape.slice(-2);
+  const [inner, n] = b.shape.slice(-2);
+  if (k !== inner || b.shape.slice(0, -2).join() !== stack.join()) {
+    throw new ShapeError('Stack of matrix products', { expected: `[${[...stack, k].join(', ')}, n]`, found: [...b.shape] });
+  }
+  const transposed = (v: Var): Var => transpose(v, [...stack.keys(), stack.length + 1, stack.length]);
+  const y = emit('MatMul', [a, b], [...stack, m, n]);
+  return record(y, [a, b], [(g) => stackedMatmul(g, transposed(b)), (g) => stackedMatmul(transposed(a), g)]);
 }
 
 /** Matrix product, either factor transposed first; no gradient of its own. */
@@ -57,6 +70,12 @@ export function silu(x: Var): Var {
   const s = emit('Sigmoid', [x], x.shape);
   const y = emit('Mul', [x, s], x.shape);
   return record(y, [x], [(g) => mul(g, sub(add(s, y), mul(y, s)))]);
+}
+
+/** y = exp(x) / Σ exp(x) along the last axis:  dx = y (g − Σ g y). */
+export function softmax(x: Var): Var {
+  const y = emit('Softmax', [x], x.shape, { axis: { int: -1 } });
+  return record(y, [x], [(g) => mul(y, sub(g, reduceSum(mul(g, y), [x.shape.length - 1])))]);
 }
 
 /** Joins arrays along an axis. */
@@ -108,41 +127,6 @@ export function split(x: Var, lengths: readonly number[]): Var[] {
 export function pad(x: Var, margins: readonly (readonly number[])[]): Var {
   const shape = x.shape.map((n, axis) => n + margins[axis][0] + margins[axis][1]);
   return emit('Pad', [x, ints(x.graph, [...margins.map(([before]) => before), ...margins.map(([, after]) => after)])], shape);
-}
-
-/** Space to depth: [N, C, D, H, W] → [N, 8C, D/2, H/2, W/2], channel 8c + 4z + 2y + x for the voxel (z, y, x) of each 2×2×2 block. */
-export function fold(x: Var): Var {
-  const [n, c, d, h, w] = x.shape;
-  const blocks = reshape(x, [n, c, d / 2, 2, h / 2, 2, w / 2, 2]);
-  return reshape(transpose(blocks, [0, 1, 3, 5, 7, 2, 4, 6]), [n, 8 * c, d / 2, h / 2, w / 2]);
-}
-
-/** Inverse of `fold`. */
-export function unfold(x: Var): Var {
-  const [n, c, d, h, w] = x.shape;
-  const blocks = reshape(x, [n, c / 8, 2, 2, 2, d, h, w]);
-  return reshape(transpose(blocks, [0, 1, 5, 2, 6, 3, 7, 4]), [n, c / 8, 2 * d, 2 * h, 2 * w]);
-}
-
-/** Nearest neighbour, twice the grid: every voxel becomes a 2×2×2 block. The gradient sums the block. */
-export function upsample(x: Var): Var {
-  const [n, c, d, h, w] = x.shape;
-  const spread = [n * c, d, 2, h, 2, w, 2];
-  const seeds = emit('Reshape', [x, ints(x.graph, [n * c, d, 1, h, 1, w, 1])], [n * c, d, 1, h, 1, w, 1]);
-  const blocks = emit('Expand', [seeds, ints(x.graph, spread)], spread);
-  const y = emit('Reshape', [blocks, ints(x.graph, [n, c, 2 * d, 2 * h, 2 * w])], [n, c, 2 * d, 2 * h, 2 * w]);
-  return record(y, [x], [(g) => reshape(reduceSum(reshape(g, spread), [2, 4, 6]), x.shape)]);
-}
-
-/** Weighted mean squared error, shape []:  L = (1/n) Σ w (a − b)²,  da = (2/n) w (a − b).
- *  @param weight broadcast against a; b and weight get no gradient. @default 1 */
-export function meanSquaredError(a: Var, b: Var, weight?: Var): Var {
-  const n = size(a.shape);
-  const difference = emit('Sub', [a, b], a.shape);
-  const weighted = weight === undefined ? difference : emit('Mul', [difference, weight], a.shape);
-  const total = emit('ReduceSum', [emit('Mul', [difference, weighted], a.shape)], [], { keepdims: { int: 0 } });
-  const loss = emit('Mul', [total, scalar(a.graph, 1 / n)], []);
-  return record(loss, [a], [(g) => mul(weighted, scale(g, 2 / n))]);
 }
 
 /** Sum over axes, which stay with length 1; no gradient of its own. */

@@ -3,7 +3,8 @@
  *  skip [N, 1, 1, 1, 1]; see `UnetInputs`. */
 import { type Shape3, size } from '../core/array.js';
 import { constant, type Graph, gradients, input, newGraph, output, type Program, program, type Var } from './graph.js';
-import { concat, meanSquaredError, reshape, split } from './ops.js';
+import { meanSquaredError } from './losses.js';
+import { concat, reshape, split } from './ops.js';
 import { checkedParameters, parameterCount, parameterManifest } from './parameters.js';
 import { type Architecture, checkedPatch, unet } from './unet.js';
 

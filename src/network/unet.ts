@@ -18,7 +18,8 @@ import { conv3d } from './conv3d.js';
 import { type Knowledge, knowledgeLength, meanFlag } from './features.js';
 import { scalar, type Var } from './graph.js';
 import { groupNorm } from './group-norm.js';
-import { add, concat, fold, matmul, mul, reshape, scale, silu, slice, sub, unfold, upsample } from './ops.js';
+import { add, concat, matmul, mul, reshape, scale, silu, slice, sub } from './ops.js';
+import { fold, unfold, upsample } from './resampling.js';
 
 /** What a model card says about its network. */
 export interface Architecture {

@@ -1,23 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ModelError, ShapeError } from '../../src/core/errors.js';
+import { attention } from '../../src/network/attention.js';
 import { constant, gradients, input, newGraph, output } from '../../src/network/graph.js';
 import { groupNorm } from '../../src/network/group-norm.js';
-import {
-  add,
-  concat,
-  fold,
-  matmul,
-  meanSquaredError,
-  mul,
-  reshape,
-  scale,
-  silu,
-  slice,
-  sub,
-  transpose,
-  unfold,
-  upsample,
-} from '../../src/network/ops.js';
+import { meanAbsoluteError, meanSquaredError } from '../../src/network/losses.js';
+import { add, concat, matmul, mul, reshape, scale, silu, slice, softmax, sub, transpose } from '../../src/network/ops.js';
+import { averagePool, fold, unfold, upsample } from '../../src/network/resampling.js';
 import { expectGradients, normals, runGraph } from './laws.js';
 
 describe('values', () => {
@@ -55,6 +43,33 @@ describe('values', () => {
     expect(deviation).toBeCloseTo(3, 5);
   });
 
+  it('upsample repeats, averagePool gives it back, and takes means', async () => {
+    const { wide, back, mean } = await runGraph(
+      (graph) => {
+        const x = input(graph, 'x', [1, 1, 1, 2, 2]);
+        const y = upsample(x, [2, 1, 2]);
+        output(y, 'wide');
+        output(averagePool(y, [2, 1, 2]), 'back');
+        output(averagePool(x, [1, 2, 2]), 'mean');
+      },
+      { x: Float32Array.of(1, 2, 3, 6) },
+    );
+    expect([...wide]).toEqual([1, 1, 2, 2, 3, 3, 6, 6, 1, 1, 2, 2, 3, 3, 6, 6]);
+    expect([...back]).toEqual([1, 2, 3, 6]);
+    expect([...mean]).toEqual([3]);
+  });
+
+  it('weighted mean absolute error: 1/n Σ w |a − b|', async () => {
+    const { loss } = await runGraph(
+      (graph) => {
+        const weight = constant(graph, 'weight', [2, 1], Float32Array.of(1, 3));
+        output(meanAbsoluteError(input(graph, 'a', [2, 2]), input(graph, 'b', [2, 2]), weight), 'loss');
+      },
+      { a: Float32Array.of(1, 2, 3, 4), b: Float32Array.of(0, 4, 3, 2) },
+    );
+    expect(loss[0]).toBe((1 + 2 + 3 * 2) / 4);
+  });
+
   it('weighted mean squared error: 1/n Σ w (a − b)²', async () => {
     const { loss } = await runGraph(
       (graph) => {
@@ -82,22 +97,89 @@ describe('vector-Jacobian products equal central differences', () => {
       await expectGradients([[n, 4, 1, 3, 2], [4], [4]], (x, gamma, beta) => groupNorm(x, gamma, beta, 1));
     });
     it(`fold, unfold, upsample, N = ${n}`, async () => {
-      await expectGradients([[n, 3, 2, 6, 4]], fold);
-      await expectGradients([[n, 16, 1, 3, 2]], unfold);
-      await expectGradients([[n, 3, 1, 3, 2]], upsample);
+      await expectGradients([[n, 3, 2, 6, 4]], (x) => fold(x));
+      await expectGradients([[n, 16, 1, 3, 2]], (x) => unfold(x));
+      await expectGradients([[n, 3, 1, 3, 2]], (x) => upsample(x));
     });
+    it(`the same and averagePool in planes, or with blocks of any edges, N = ${n}`, async () => {
+      for (const block of [
+        [1, 2, 2],
+        [3, 1, 2],
+      ] as const) {
+        const fine = block.map((edge, axis) => edge * [2, 3, 1][axis]);
+        await expectGradients([[n, 2, ...fine]], (x) => fold(x, block));
+        await expectGradients([[n, 2 * block[0] * block[1] * block[2], 2, 3, 1]], (x) => unfold(x, block));
+        await expectGradients([[n, 2, 2, 3, 1]], (x) => upsample(x, block));
+        await expectGradients([[n, 2, ...fine]], (x) => averagePool(x, block));
+      }
+    });
+    it(`softmax, stacks of matrix products, N = ${n}`, async () => {
+      await expectGradients([[n, 3, 5]], softmax);
+      await expectGradients(
+        [
+          [n, 3, 5],
+          [n, 5, 2],
+        ],
+        matmul,
+      );
+      await expectGradients(
+        [
+          [2, n, 3, 4],
+          [2, n, 4, 1],
+        ],
+        matmul,
+      );
+    });
+    it(`attention with one head or several, N = ${n}`, async () => {
+      await expectGradients([[n, 12, 5]], (x) => attention(x, 4));
+      await expectGradients([[n, 12, 5]], (x) => attention(x, 2));
+      await expectGradients([[n, 12, 3]], (x) => attention(x, 2, 'kind-first'));
+    });
+    it(`FiLM: a groupNorm with γ and β of each sample, N = ${n}`, () =>
+      expectGradients(
+        [
+          [n, 6, 3, 5, 2],
+          [n, 6],
+          [n, 6],
+        ],
+        (x, gamma, beta) => groupNorm(x, gamma, beta, 3),
+      ));
     it(`matmul and linear, N = ${n}`, () => expectGradients([[n, 5], [5, 3], [3]], (a, b, c) => add(matmul(a, b), c)));
     it(`concat, slice, reshape, transpose, scale, N = ${n}`, async () => {
       await expectGradients([volume(n), [n, 2, 3, 5, 2], [n, 1, 3, 5, 2]], (...parts) => concat(parts, 1));
       await expectGradients([volume(n)], (x) => slice(x, 3, 1, 2));
       await expectGradients([[n, 3, 4]], (x) => scale(transpose(reshape(x, [4, n, 3]), [2, 0, 1]), -1.5));
     });
+    it(`weighted mean absolute error, N = ${n}`, () =>
+      expectGradients([volume(n)], (x) => {
+        const target = constant(
+          x.graph,
+          'target',
+          volume(n),
+          normals(volume(n), 3).map((value) => 3 * Math.sign(value)),
+        );
+        return meanAbsoluteError(x, target, constant(x.graph, 'weight', [n, 1, 1, 1, 1], Float32Array.of(0.7, 2).slice(0, n)));
+      }));
     it(`weighted mean squared error, N = ${n}`, () =>
       expectGradients([volume(n)], (x) => {
         const target = constant(x.graph, 'target', volume(n), normals(volume(n), 3));
         return meanSquaredError(x, target, constant(x.graph, 'weight', [n, 1, 1, 1, 1], Float32Array.of(0.7, 2).slice(0, n)));
       }));
   }
+
+  it('attention to a single token is the token’s value: no gradient reaches queries and keys', async () => {
+    const { grad, y } = await runGraph(
+      (graph) => {
+        const x = input(graph, 'x', [1, 6, 1], true);
+        const y = attention(x, 2);
+        output(y, 'y');
+        output(gradients(y, [x], input(graph, 'seed', [1, 2, 1]))[0], 'grad');
+      },
+      { x: normals([6], 1), seed: Float32Array.of(2, -3) },
+    );
+    expect([...y]).toEqual([...normals([6], 1).slice(4)]);
+    expect([...grad].map((value) => value + 0)).toEqual([0, 0, 0, 0, 2, -3]);
+  });
 
   it('a value used several times gets the sum', () => expectGradients([[3, 4]], (x) => add(mul(x, silu(x)), sub(x, mul(x, x)))));
 });
