@@ -6,6 +6,7 @@
 
 // Arrays, images, errors, random numbers, iteration
 export { array, fill, type NdArray, type Point, type Shape3, type Volume } from './core/array.js';
+export { type ByteSource, memorySource } from './core/bytes.js';
 export { CoincideError, DeviceError, FormatError, GeometryError, ModelError, OptionError, ShapeError } from './core/errors.js';
 export { affineOf, centredGrid, type Grid, type PetImage, petImage, type Unit } from './core/image.js';
 export type { Denoiser, LinearOperator, PoissonSubset, Prox, ProxOptions } from './core/interfaces.js';
@@ -13,9 +14,11 @@ export { type CallOptions, last, type Step, turn } from './core/iterate.js';
 export { noiseField, type Random, random } from './core/random.js';
 // Volume in, volume out
 export { type Denoised, type DenoiseOptions, denoiseVolume } from './denoise/denoise-volume.js';
+export { type GuidedModel, guidedModel } from './denoise/guided-model.js';
 export { noiseLevel } from './denoise/noise-level.js';
 export { type OpenModel, openModel } from './denoise/open-model.js';
 export { coveringShape, resample, resampledDenoiser } from './denoise/resample.js';
+export { denoiseYu2025, type Yu2025Options, type Yu2025Result } from './denoise/yu2025.js';
 // Scanners, sinograms, lines of response
 export { binsOfEvents, type CoincidenceEvents } from './geometry/events.js';
 export { fromWorld, type PatientPosition, toWorld } from './geometry/frame.js';
@@ -33,6 +36,7 @@ export {
   sinogramShape,
 } from './geometry/sinogram.js';
 export { orderedSubsets } from './geometry/subsets.js';
+export { type Checkpoint, type CheckpointTensor, openCheckpoint } from './io/checkpoint.js';
 // Files as bytes
 export { type DicomSeries, type ReadDicomOptions, readDicomSeries } from './io/dicom-series.js';
 export { type WriteDicomOptions, writeDicomSeries } from './io/dicom-write.js';
@@ -48,15 +52,29 @@ export { imageError } from './metrics/psnr.js';
 export { contrastRecovery, regionBias, regionStatistics } from './metrics/regions.js';
 export { ssim } from './metrics/ssim.js';
 // Networks
+export { type GuidedCard, parseGuidedCard } from './network/guided-card.js';
+export type { GuidedDiffusion } from './network/guided-diffusion.js';
+export { inferGuidedDiffusion, type KeyReport } from './network/infer-guided-diffusion.js';
 export { flatParameters, type Model, type ModelCard, parseModelCard } from './network/model-card.js';
 export { initialParameters, parameterCount } from './network/parameters.js';
-export type { Evaluator, Trainer } from './network/runner.js';
+export type { Evaluator, GuidedEvaluator, Trainer } from './network/runner.js';
 export type { Architecture } from './network/unet.js';
 // The diffusion prior
 export { type DdimOptions, type DdimStep, ddim } from './prior/ddim.js';
+export { type DdpmOptions, type DdpmStep, ddpm, type NoisePrediction, type PredictNoise } from './prior/ddpm.js';
 export { gaussianDenoiser } from './prior/gaussian-denoiser.js';
 export { precondition, scaledDenoiser } from './prior/precondition.js';
-export { cosine, discrete, linearAlphaBar, type Schedule, sigmaLadder } from './prior/schedule.js';
+export {
+  cosine,
+  discrete,
+  linearAlphaBar,
+  type PosteriorTable,
+  posteriorTable,
+  type Schedule,
+  sigmaLadder,
+  spacedTimesteps,
+} from './prior/schedule.js';
+export { torchNoise } from './prior/torch-noise.js';
 // Projectors and the system model
 export { adjointError } from './projector/adjoint-error.js';
 export { compose, diagonal } from './projector/compose.js';

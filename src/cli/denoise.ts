@@ -5,6 +5,7 @@ import type { Unit } from '../core/image.js';
 import { denoiseVolume } from '../denoise/denoise-volume.js';
 import { imageStem, readImage, writeImage } from '../node/images.js';
 import { loadModel } from '../node/model-folder.js';
+import { denoisePublished } from './denoise-yu2025.js';
 import { duration } from './progress.js';
 import { fraction, type Result, type Run, share, verb, whole } from './verb.js';
 
@@ -17,6 +18,7 @@ interface Options {
   readonly unit?: Unit;
   readonly intensity: 'SUV' | 'body-mean';
   readonly model?: string;
+  readonly preset?: 'yu2025';
   readonly spread?: string;
   readonly output: string;
 }
@@ -37,12 +39,22 @@ export function denoise(program: Command): void {
     .addOption(new Option('--unit <name>', 'unit of the image, where the file does not say').choices(['SUV', 'Bq/mL', 'counts']))
     .addOption(new Option('--intensity <how>', 'how the unit becomes SUV').choices(['SUV', 'body-mean']).default('SUV'))
     .option('--model <dir>', 'model folder (default: the shipped model)')
+    .addOption(new Option('--preset <name>', 'the published pipeline of an imported model').choices(['yu2025']))
     .option('--spread <file>', 'write the standard deviation over the samples')
     .requiredOption('-o, --output <file>', 'image to write, on the grid of the input; a sidecar .json goes beside it');
   verb(command, async (run: Run, file: string, options: Options): Promise<Result> => {
     const started = performance.now();
-    const { unit, model: folder, spread: spreadFile, output, ...how } = options;
+    const { unit, model: folder, preset, spread: spreadFile, output, ...how } = options;
     imageStem(output);
+    if (preset !== undefined) {
+      const given = (name: 'steps' | 'seed' | 'mode' | 'samples' | 'start' | 'eta' | 'spread' | 'intensity'): boolean =>
+        !['default', undefined].includes(command.getOptionValueSource(name));
+      const foreign = (['mode', 'samples', 'start', 'eta', 'spread', 'intensity'] as const).find(given);
+      if (foreign !== undefined)
+        throw new OptionError('The preset has no such choice', { key: `--${foreign}`, found: `--preset ${preset}` });
+      const [steps, seed] = [given('steps') ? how.steps : undefined, given('seed') ? run.options.seed : undefined];
+      return denoisePublished(run, { input: file, output, model: folder, unit, steps, seed });
+    }
     if (spreadFile !== undefined) {
       imageStem(spreadFile);
       if (how.mode === 'mean' || how.samples === 1) {

@@ -7,6 +7,7 @@ import { denoise } from './denoise.js';
 import { doctor } from './doctor.js';
 import { evaluate } from './evaluate.js';
 import { histogram } from './histogram.js';
+import { importModel } from './import.js';
 import { info } from './info.js';
 import { phantom } from './phantom.js';
 import { recon } from './recon.js';
@@ -18,7 +19,7 @@ const program = new Command('coincide')
   .version(version())
   .showHelpAfterError('(see coincide <verb> --help)')
   .exitOverride();
-for (const add of [phantom, simulate, histogram, recon, denoise, evaluate, train, info, doctor, demo]) add(program);
+for (const add of [phantom, simulate, histogram, recon, denoise, evaluate, train, importModel, info, doctor, demo]) add(program);
 for (const command of program.commands) command.exitOverride().showHelpAfterError(`(see coincide ${command.name()} --help)`);
 
 program.parseAsync().catch((error: { code?: string; exitCode?: number; stack?: string }) => {

@@ -105,3 +105,10 @@ function compared(needed: Shapes, given: Shapes): KeyReport {
     ),
   };
 }
+
+/** Is it the denoiser of Yu et al. 2025, doi:10.1007/s00259-025-07122-4, as it was published? */
+export function isYu2025({ dimensions, inputChannels, widths, blocks, decoder }: GuidedDiffusion): boolean {
+  return (
+    dimensions === 3 && inputChannels === 2 && blocks === 2 && decoder === 'hybrid' && widths.join() === '128,128,256,384,512'
+  );
+}

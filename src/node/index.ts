@@ -1,5 +1,6 @@
 /** @file  What only Node can do: files, worker threads, devices, and the whole line in one call. */
 export { type DeviceOptions, openEngine } from './devices.js';
+export { type LoadedGuidedModel, loadGuidedModel } from './guided-folder.js';
 export { readImage, readLabels, writeImage } from './images.js';
 export { defaultModel, type LoadedModel, loadModel, readModel, writeModel } from './model-folder.js';
 export { openEvaluator } from './ort-evaluator.js';

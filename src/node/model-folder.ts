@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { ModelError } from '../core/errors.js';
 import { type OpenModel, openModel } from '../denoise/open-model.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { isGuidedCard } from '../network/guided-card.js';
 import { flatParameters, type Model, type ModelCard, namedParameters, parseModelCard } from '../network/model-card.js';
 import { type DeviceOptions, threadCount } from './devices.js';
 import { type FileSet, json, readBytes, readJson, sha256, writeFolder } from './files.js';
@@ -21,7 +22,15 @@ export async function readModel(folder: string): Promise<Model> {
   const cardFile = join(folder, 'model.json');
   const weightsFile = join(folder, 'weights.safetensors');
   if (!existsSync(cardFile)) throw new ModelError('This is no model folder: it has no model.json', { file: folder });
-  const card = parseModelCard(await readJson(cardFile), cardFile);
+  const described = await readJson(cardFile);
+  if (isGuidedCard(described)) {
+    throw new ModelError('This imported model is a pipeline of its own', {
+      file: folder,
+      expected: 'a model made by coincide train',
+      hint: 'Use it with coincide denoise --preset yu2025.',
+    });
+  }
+  const card = parseModelCard(described, cardFile);
   const bytes = await readBytes(weightsFile);
   if (sha256(bytes) !== card.sha256) {
     throw new ModelError('The weights are not those of the card', {

@@ -1,14 +1,13 @@
 /** Checkpoints that PyTorch wrote (scripts/reference/torch-checkpoints.py), and the same ones spoilt. */
 import { readFileSync } from 'node:fs';
-import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { array } from '../../src/core/array.js';
 import { memorySource } from '../../src/core/bytes.js';
 import { FormatError } from '../../src/core/errors.js';
 import { random } from '../../src/core/random.js';
 import { type Checkpoint, openCheckpoint } from '../../src/io/checkpoint.js';
-import { crc32 } from '../../src/io/gzip.js';
 import { writeSafetensors } from '../../src/io/safetensors.js';
+import { type Part, zip } from './torch-writer.js';
 
 const fixture = (name: string): Uint8Array => new Uint8Array(readFileSync(`${import.meta.dirname}/../fixtures/torch/${name}`));
 const open = (bytes: Uint8Array): Promise<Checkpoint> => openCheckpoint(memorySource(bytes, 'model.pt'));
@@ -18,55 +17,6 @@ const read = async (checkpoint: Checkpoint, name: string): Promise<{ shape: read
   return { shape: tensor.shape, values: [...(await tensor.read())] };
 };
 
-interface Part {
-  readonly name: string;
-  readonly data: Uint8Array;
-  /** What the zip says instead of the truth. */
-  readonly claims?: number;
-  readonly deflate?: boolean;
-}
-/** A zip file by hand, so that it can lie. */
-function zip(parts: readonly Part[]): Uint8Array {
-  const chunks: Uint8Array[] = [];
-  const directory: Uint8Array[] = [];
-  let at = 0;
-  const header = (length: number, write: (view: DataView) => void): Uint8Array => {
-    const bytes = new Uint8Array(length);
-    write(new DataView(bytes.buffer));
-    return bytes;
-  };
-  for (const { name, data, claims = data.length, deflate = false } of parts) {
-    const packed = deflate ? new Uint8Array(deflateRawSync(data)) : data;
-    const title = new TextEncoder().encode(name);
-    const common = (view: DataView, from: number): void => {
-      view.setUint16(from, deflate ? 8 : 0, true);
-      view.setUint32(from + 6, crc32(data), true);
-      view.setUint32(from + 10, packed.length, true);
-      view.setUint32(from + 14, claims, true);
-      view.setUint16(from + 18, title.length, true);
-    };
-    const local = header(30, (view) => {
-      view.setUint32(0, 0x04034b50, true);
-      common(view, 8);
-    });
-    const central = header(46, (view) => {
-      view.setUint32(0, 0x02014b50, true);
-      common(view, 10);
-      view.setUint32(42, at, true);
-    });
-    chunks.push(local, title, packed);
-    directory.push(central, title);
-    at += 30 + title.length + packed.length;
-  }
-  const length = directory.reduce((sum, part) => sum + part.length, 0);
-  const end = header(22, (view) => {
-    view.setUint32(0, 0x06054b50, true);
-    view.setUint16(10, parts.length, true);
-    view.setUint32(12, length, true);
-    view.setUint32(16, at, true);
-  });
-  return new Uint8Array(Buffer.concat([...chunks, ...directory, end]));
-}
 /** The pickle of {'w': a float32 tensor} with the given numbers, each below 256 unless it is given as opcodes. */
 function pickle({
   module = 'torch._utils',

@@ -1,0 +1,54 @@
+/** @file  coincide denoise --preset yu2025: the published pipeline with an imported model. */
+import { OptionError } from '../core/errors.js';
+import type { Unit } from '../core/image.js';
+import { denoiseYu2025 } from '../denoise/yu2025.js';
+import { loadGuidedModel } from '../node/guided-folder.js';
+import { readImage, writeImage } from '../node/images.js';
+import { duration } from './progress.js';
+import type { Result, Run } from './verb.js';
+
+export interface Yu2025Request {
+  readonly input: string;
+  readonly output: string;
+  readonly model: string | undefined;
+  readonly unit: Unit | undefined;
+  /** undefined where the published ones are meant. */
+  readonly steps: number | undefined;
+  readonly seed: number | undefined;
+}
+
+export async function denoisePublished(
+  run: Run,
+  { input, output, model: folder, unit, steps, seed }: Yu2025Request,
+): Promise<Result> {
+  const started = performance.now();
+  if (folder === undefined) {
+    throw new OptionError('The preset needs the published weights, which are not shipped: their licence is CC-BY-NC-SA-4.0', {
+      key: '--model',
+      expected: 'a model folder',
+      hint: 'Get the checkpoint from its authors and run coincide import CHECKPOINT.pt -o MODEL.',
+    });
+  }
+  const image = await readImage(input, unit);
+  const model = await loadGuidedModel(folder, { ...run.options, signal: run.signal });
+  const { name, version, licence, sha256 } = model.card;
+  run.say(`model: ${name} ${version}; licence of the weights: ${licence}`);
+  const stage = run.stage('denoise');
+  try {
+    const { image: clean, ...how } = await denoiseYu2025(image, model, { steps, seed, signal: run.signal, onProgress: stage });
+    stage.done();
+    for (const warning of how.warnings) run.say(`warning: ${warning}`);
+    const report = {
+      ...{ input, output, preset: 'yu2025', sampler: 'ddpm', ...how, unit: image.unit },
+      ...{ model: { name, version, licence, sha256 }, device: 'cpu', engine: 'onnxruntime' },
+      seconds: (performance.now() - started) / 1000,
+    };
+    await writeImage(output, clean, report, image);
+    return {
+      json: report,
+      text: `${output}: preset yu2025 with ${name} ${version} (${licence}) in ${duration(report.seconds)}`,
+    };
+  } finally {
+    await model.dispose();
+  }
+}
