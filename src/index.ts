@@ -18,6 +18,7 @@ export { type GuidedModel, guidedModel } from './denoise/guided-model.js';
 export { noiseLevel } from './denoise/noise-level.js';
 export { type OpenModel, openModel } from './denoise/open-model.js';
 export { coveringShape, resample, resampledDenoiser } from './denoise/resample.js';
+export { type Measured, unlike } from './denoise/unlike.js';
 export { denoiseYu2025, type Yu2025Options, type Yu2025Result } from './denoise/yu2025.js';
 // Scanners, sinograms, lines of response
 export { binsOfEvents, type CoincidenceEvents } from './geometry/events.js';
@@ -36,14 +37,17 @@ export {
   sinogramShape,
 } from './geometry/sinogram.js';
 export { orderedSubsets } from './geometry/subsets.js';
-export { type Checkpoint, type CheckpointTensor, openCheckpoint } from './io/checkpoint.js';
 // Files as bytes
+export { type BidsPet, bidsSuv } from './io/bids.js';
+export { type Checkpoint, type CheckpointTensor, openCheckpoint } from './io/checkpoint.js';
 export { type DicomSeries, type ReadDicomOptions, readDicomSeries } from './io/dicom-series.js';
 export { type WriteDicomOptions, writeDicomSeries } from './io/dicom-write.js';
 export { readInterfileImage, writeInterfileImage } from './io/interfile-image.js';
 export { readInterfileLayout, readInterfileProjData, writeInterfileProjData } from './io/interfile-projdata.js';
 export { histogramMmr, mmrEvents, readMmrListModeHeader } from './io/mmr-listmode.js';
 export { readNifti, writeNifti } from './io/nifti.js';
+export { readNiftiFrames, writeNiftiFrames } from './io/nifti-frames.js';
+export { readNpz, writeNpz } from './io/npz.js';
 export { estimateRandoms } from './io/randoms.js';
 export { readSafetensors, writeSafetensors } from './io/safetensors.js';
 export { type SuvFactor, type SuvFacts, suvFactor } from './io/suv.js';

@@ -20,6 +20,7 @@ it('coincide exports what it exports', () => {
       "affineOf",
       "array",
       "attenuationFactors",
+      "bidsSuv",
       "binsOfEvents",
       "centredGrid",
       "checkedScan",
@@ -88,6 +89,8 @@ it('coincide exports what it exports', () => {
       "readInterfileProjData",
       "readMmrListModeHeader",
       "readNifti",
+      "readNiftiFrames",
+      "readNpz",
       "readSafetensors",
       "referenceEngine",
       "regionBias",
@@ -113,10 +116,13 @@ it('coincide exports what it exports', () => {
       "train",
       "turn",
       "uniformStart",
+      "unlike",
       "writeDicomSeries",
       "writeInterfileImage",
       "writeInterfileProjData",
       "writeNifti",
+      "writeNiftiFrames",
+      "writeNpz",
       "writeSafetensors",
     ]
   `);
@@ -125,6 +131,7 @@ it('coincide exports what it exports', () => {
 it('coincide/node exports what it exports', () => {
   expect(Object.keys(node).sort()).toMatchInlineSnapshot(`
     [
+      "checkOutput",
       "dataUri",
       "defaultModel",
       "loadGuidedModel",
@@ -139,11 +146,13 @@ it('coincide/node exports what it exports', () => {
       "readModel",
       "readScan",
       "readScanner",
+      "readStudy",
       "reconstruct",
       "version",
       "writeImage",
       "writeModel",
       "writeScan",
+      "writeStudy",
     ]
   `);
 });

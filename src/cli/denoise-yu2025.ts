@@ -1,9 +1,10 @@
 /** @file  coincide denoise --preset yu2025: the published pipeline with an imported model. */
 import { OptionError } from '../core/errors.js';
-import type { Unit } from '../core/image.js';
-import { denoiseYu2025 } from '../denoise/yu2025.js';
+import type { PetImage, Unit } from '../core/image.js';
+import { denoiseYu2025, type Yu2025Result } from '../denoise/yu2025.js';
 import { loadGuidedModel } from '../node/guided-folder.js';
-import { readImage, writeImage } from '../node/images.js';
+import { checkOutput, ownUnit, readStudy, studyReport, suvFrames, writeStudy } from '../node/study.js';
+import { version as ownVersion } from '../node/version.js';
 import { duration } from './progress.js';
 import type { Result, Run } from './verb.js';
 
@@ -29,21 +30,30 @@ export async function denoisePublished(
       hint: 'Get the checkpoint from its authors and run coincide import CHECKPOINT.pt -o MODEL.',
     });
   }
-  const image = await readImage(input, unit);
+  const study = await readStudy(input, { unit });
+  await checkOutput(output, study);
   const model = await loadGuidedModel(folder, { ...run.options, signal: run.signal });
   const { name, version, licence, sha256 } = model.card;
   run.say(`model: ${name} ${version}; licence of the weights: ${licence}`);
   const stage = run.stage('denoise');
   try {
-    const { image: clean, ...how } = await denoiseYu2025(image, model, { steps, seed, signal: run.signal, onProgress: stage });
+    const clean: PetImage[] = [];
+    let how: Omit<Yu2025Result, 'image'> | undefined;
+    for (const [k, frame] of suvFrames(study).entries()) {
+      const onProgress = (fraction: number): void => stage((k + fraction) / study.frames.length);
+      const { image, ...rest } = await denoiseYu2025(frame, model, { steps, seed, signal: run.signal, onProgress });
+      clean.push(image);
+      how = { ...rest, warnings: [...new Set([...(how?.warnings ?? study.warnings), ...rest.warnings])] };
+    }
     stage.done();
-    for (const warning of how.warnings) run.say(`warning: ${warning}`);
+    for (const warning of how!.warnings) run.say(`warning: ${warning}`);
     const report = {
-      ...{ input, output, preset: 'yu2025', sampler: 'ddpm', ...how, unit: image.unit },
-      ...{ model: { name, version, licence, sha256 }, device: 'cpu', engine: 'onnxruntime' },
+      ...{ input, output, preset: 'yu2025', sampler: 'ddpm', ...how, ...studyReport(study) },
+      ...{ model: { name, version, licence, sha256 }, device: 'cpu', engine: 'onnxruntime', time: new Date().toISOString() },
       seconds: (performance.now() - started) / 1000,
     };
-    await writeImage(output, clean, report, image);
+    const derivation = `Denoised by coincide ${ownVersion()}, preset yu2025, model ${name} ${version} (${licence}). Research use only.`;
+    await writeStudy(output, ownUnit(clean, study), study, report, derivation);
     return {
       json: report,
       text: `${output}: preset yu2025 with ${name} ${version} (${licence}) in ${duration(report.seconds)}`,

@@ -2,9 +2,11 @@
 import { type Command, Option } from 'commander';
 import { OptionError } from '../core/errors.js';
 import type { Unit } from '../core/image.js';
-import { denoiseVolume } from '../denoise/denoise-volume.js';
-import { imageStem, readImage, writeImage } from '../node/images.js';
+import { type Denoised, denoiseVolume } from '../denoise/denoise-volume.js';
+import { imageStem } from '../node/images.js';
 import { loadModel } from '../node/model-folder.js';
+import { checkOutput, checkOutputName, readStudy, type Study, studyReport, writeStudy } from '../node/study.js';
+import { version as ownVersion } from '../node/version.js';
 import { denoisePublished } from './denoise-yu2025.js';
 import { duration } from './progress.js';
 import { fraction, type Result, type Run, share, verb, whole } from './verb.js';
@@ -17,6 +19,7 @@ interface Options {
   readonly eta: number;
   readonly unit?: Unit;
   readonly intensity: 'SUV' | 'body-mean';
+  readonly voxels: 'model' | 'image';
   readonly model?: string;
   readonly preset?: 'yu2025';
   readonly spread?: string;
@@ -26,7 +29,7 @@ interface Options {
 export function denoise(program: Command): void {
   const command = program
     .command('denoise <image>')
-    .description('denoise a volume (NIfTI or Interfile, SUV)')
+    .description('denoise an image: NIfTI (3D, or 4D frames), a DICOM PET series (its folder), Interfile, or .npz; SUV')
     .addOption(
       new Option('--mode <name>', 'mean: one evaluation; samples: the mean of several')
         .choices(['mean', 'samples'])
@@ -38,22 +41,31 @@ export function denoise(program: Command): void {
     .option('--eta <x>', 'stochasticity of DDIM, in [0, 1]', share, 0)
     .addOption(new Option('--unit <name>', 'unit of the image, where the file does not say').choices(['SUV', 'Bq/mL', 'counts']))
     .addOption(new Option('--intensity <how>', 'how the unit becomes SUV').choices(['SUV', 'body-mean']).default('SUV'))
+    .addOption(
+      new Option('--voxels <whose>', 'work on voxels of the model’s size (and go back), or on the image’s own')
+        .choices(['model', 'image'])
+        .default('model'),
+    )
     .option('--model <dir>', 'model folder (default: the shipped model)')
     .addOption(new Option('--preset <name>', 'the published pipeline of an imported model').choices(['yu2025']))
     .option('--spread <file>', 'write the standard deviation over the samples')
-    .requiredOption('-o, --output <file>', 'image to write, on the grid of the input; a sidecar .json goes beside it');
-  verb(command, async (run: Run, file: string, options: Options): Promise<Result> => {
+    .requiredOption(
+      '-o, --output <path>',
+      'NIfTI to write, on the grid of the input; or, of a DICOM series, a folder; a sidecar .json goes beside it',
+    );
+  verb(command, async (run: Run, source: string, options: Options): Promise<Result> => {
     const started = performance.now();
     const { unit, model: folder, preset, spread: spreadFile, output, ...how } = options;
-    imageStem(output);
+    checkOutputName(output);
     if (preset !== undefined) {
-      const given = (name: 'steps' | 'seed' | 'mode' | 'samples' | 'start' | 'eta' | 'spread' | 'intensity'): boolean =>
-        !['default', undefined].includes(command.getOptionValueSource(name));
-      const foreign = (['mode', 'samples', 'start', 'eta', 'spread', 'intensity'] as const).find(given);
+      const given = (
+        name: 'steps' | 'seed' | 'mode' | 'samples' | 'start' | 'eta' | 'spread' | 'intensity' | 'voxels',
+      ): boolean => !['default', undefined].includes(command.getOptionValueSource(name));
+      const foreign = (['mode', 'samples', 'start', 'eta', 'spread', 'intensity', 'voxels'] as const).find(given);
       if (foreign !== undefined)
         throw new OptionError('The preset has no such choice', { key: `--${foreign}`, found: `--preset ${preset}` });
       const [steps, seed] = [given('steps') ? how.steps : undefined, given('seed') ? run.options.seed : undefined];
-      return denoisePublished(run, { input: file, output, model: folder, unit, steps, seed });
+      return denoisePublished(run, { input: source, output, model: folder, unit, steps, seed });
     }
     if (spreadFile !== undefined) {
       imageStem(spreadFile);
@@ -64,36 +76,63 @@ export function denoise(program: Command): void {
         });
       }
     }
-    const image = await readImage(file, unit);
+    const study = await readStudy(source, { unit, dicomUnit: how.intensity === 'SUV' ? 'SUV' : 'file' });
+    await checkOutput(output, study);
+    const intensity = intensityOf(study, how.intensity);
     const model = await loadModel(folder, run.options);
     const stage = run.stage('denoise');
     try {
-      const {
-        image: clean,
-        spread,
-        warnings,
-        suvPerUnit,
-      } = await denoiseVolume(image, model, {
-        ...how,
-        ...{ seed: run.options.seed, signal: run.signal, onProgress: stage },
-      });
+      const done: Denoised[] = [];
+      for (const [k, frame] of study.frames.entries()) {
+        const onProgress = (fraction: number): void => stage((k + fraction) / study.frames.length);
+        const seed = run.options.seed + k;
+        done.push(await denoiseVolume(frame, model, { ...how, intensity, seed, signal: run.signal, onProgress }));
+      }
       stage.done();
+      const warnings = [...new Set([...study.warnings, ...done.flatMap((frame) => frame.warnings)])];
       for (const warning of warnings) run.say(`warning: ${warning}`);
       const { name, version, sha256, licence } = model.card;
+      const { mode, samples, steps, start, eta, voxels } = how;
+      const sampling = mode === 'mean' ? { evaluations: 1 } : { sampler: 'ddim', samples, steps, start, eta };
       const report = {
-        ...{ input: file, output, ...how, seed: run.options.seed, unit: image.unit, suvPerUnit, warnings },
+        ...{ input: source, output, ...studyReport(study), mode, ...sampling, seed: run.options.seed },
+        suvPerUnit: done[0]!.suvPerUnit,
+        ...{
+          intensity: how.intensity,
+          voxels,
+          workedOn: done[0]!.voxelSize,
+          measured: done.map(({ measured }) => measured),
+          warnings,
+        },
         ...{
           model: { name, version, licence, sha256 },
           device: 'cpu',
           engine: 'onnxruntime',
+          time: new Date().toISOString(),
           seconds: (performance.now() - started) / 1000,
         },
       };
-      await writeImage(output, clean, report, image);
-      if (spreadFile && spread) await writeImage(spreadFile, spread, report, image);
-      return { json: report, text: `${output}: ${how.mode} of ${name} ${version} in ${duration(report.seconds)}` };
+      const derivation = `Denoised by coincide ${ownVersion()}, model ${name} ${version}, ${mode}, seed ${run.options.seed}. Research use only.`;
+      await writeStudy(
+        output,
+        done.map(({ image }) => image),
+        study,
+        report,
+        derivation,
+      );
+      const spreads = done.flatMap(({ spread }) => spread ?? []);
+      if (spreadFile) await writeStudy(spreadFile, spreads, study, { ...report, output: spreadFile }, derivation);
+      const frames = done.length > 1 ? `${done.length} frames, ` : '';
+      return { json: report, text: `${output}: ${frames}${mode} of ${name} ${version} in ${duration(report.seconds)}` };
     } finally {
       await model.dispose();
     }
   });
+}
+
+/** How the voxels become SUV: by what the file tells, or as asked. @throws the reason why the file has no SUV. */
+function intensityOf({ frames, suv, suvPerUnit }: Study, asked: Options['intensity']): Options['intensity'] | number {
+  if (asked !== 'SUV' || frames[0]!.unit === 'SUV') return asked;
+  if (suv instanceof Error) throw suv;
+  return suvPerUnit ?? asked;
 }

@@ -3,21 +3,24 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { FormatError, OptionError } from '../core/errors.js';
+import { noiseLevel } from '../denoise/noise-level.js';
 import { effectiveRadius } from '../geometry/scanner.js';
 import { planeCount, type SinogramLayout, segmentNumbers } from '../geometry/sinogram.js';
 import { readInterfileLayout } from '../io/interfile-projdata.js';
 import { parameterCount } from '../network/parameters.js';
 import { readBytes } from '../node/files.js';
-import { readImage } from '../node/images.js';
 import { readModel } from '../node/model-folder.js';
 import { readScan } from '../node/scan-folder.js';
+import { holdsDicom, readStudy } from '../node/study.js';
 import { layoutOf, type PlanOptions, planned } from './plan.js';
 import { positive, type Result, type Run, verb, whole } from './verb.js';
 
 export function info(program: Command): void {
   const command = program
     .command('info [file]')
-    .description('describe an image, a scan folder, a sinogram header or a model folder; or plan a reconstruction')
+    .description(
+      'describe an image, a DICOM series, a scan folder, a sinogram header or a model folder; or plan a reconstruction',
+    )
     .option('--plan', 'memory and time of an OSEM iteration of a scan folder, a sinogram header or --scanner')
     .option('--scanner <name>', '--plan: a known scanner instead of a file')
     .option('--span <n>', '--plan --scanner: axial compression (default 1)', whole)
@@ -35,7 +38,9 @@ export function info(program: Command): void {
       if (!existsSync(file)) throw new FormatError('There is no such file or folder', { file });
       if (options.plan) return planned(run, await layoutIn(file), options);
       const found = statSync(file).isDirectory()
-        ? await folder(file)
+        ? (await holdsDicom(file))
+          ? await image(file)
+          : await folder(file)
         : /\.hs$/i.test(file)
           ? await header(file)
           : await image(file);
@@ -98,24 +103,31 @@ function describe(layout: SinogramLayout): Record<string, unknown> {
 }
 
 async function image(file: string): Promise<Record<string, unknown>> {
-  const { grid, values, unit, affine } = await readImage(file);
+  const { kind, frames, suv, suvPerUnit, warnings } = await readStudy(file, { dicomUnit: 'file' });
+  const { grid, unit, affine } = frames[0]!;
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   let sum = 0;
-  for (const value of values.data) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-    sum += value;
+  for (const { values } of frames) {
+    for (const value of values.data) {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+      sum += value;
+    }
   }
   const xyz = (zyx: readonly number[]): number[] => [...zyx].reverse();
   return {
-    kind: 'image',
+    kind: kind === 'DICOM' ? 'DICOM series' : 'image',
     shape: xyz(grid.shape),
+    ...(frames.length > 1 ? { frames: frames.length } : {}),
     voxelSize: xyz(grid.voxelSize),
     unit,
+    ...(suv === undefined ? {} : { suv: suv instanceof Error ? suv.message : suv }),
     min: low,
     max: high,
-    mean: sum / values.data.length,
+    mean: sum / (frames.length * frames[0]!.values.data.length),
+    ...(suvPerUnit === undefined ? {} : { noiseLevel: noiseLevel(frames[0]!.values, grid.voxelSize) }),
+    ...(warnings.length > 0 ? { warnings } : {}),
     affine: [...affine],
   };
 }

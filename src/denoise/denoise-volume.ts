@@ -1,7 +1,7 @@
 /** @file  Volume in, volume out.
  *    mean     x̂₀ = E[x₀ | image], one evaluation
  *    samples  from the mean m: x = m + σ₁ n, DDIM given the image down to 0; the mean of K samples, and their standard deviation as spread */
-import { array, fill, type Shape3, type Volume } from '../core/array.js';
+import { array, fill, type Point, type Shape3, type Volume } from '../core/array.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import type { Grid, PetImage } from '../core/image.js';
 import { type CallOptions, last } from '../core/iterate.js';
@@ -10,6 +10,8 @@ import { ddim } from '../prior/ddim.js';
 import { sigmaLadder } from '../prior/schedule.js';
 import { noiseLevel } from './noise-level.js';
 import type { Given, OpenModel } from './open-model.js';
+import { coveringShape, resample, type Sampling } from './resample.js';
+import { type Measured, resampledNote, unlike, unlikeVoxels } from './unlike.js';
 
 export interface DenoiseOptions extends CallOptions {
   /** @default 'mean' */
@@ -24,9 +26,11 @@ export interface DenoiseOptions extends CallOptions {
   readonly eta?: number | undefined;
   /** @default 1 */
   readonly seed?: number | undefined;
-  /** How the image's unit becomes SUV: 'SUV' takes SUV images only; 'body-mean' brings the mean over the body to that of the training data.
-   *  @default 'SUV' */
-  readonly intensity?: 'SUV' | 'body-mean' | undefined;
+  /** How the image's unit becomes SUV: 'SUV' takes SUV images only; 'body-mean' brings the mean over the body to that of the training data;
+   *  a number is the SUV of one unit. @default 'SUV' */
+  readonly intensity?: 'SUV' | 'body-mean' | number | undefined;
+  /** Voxels to work on: 'model' brings the image to the model's size, where it is more than a tenth off, and back. @default 'model' */
+  readonly voxels?: 'model' | 'image' | undefined;
   /** Anatomy of the same grid (μ, CT + 1000 HU, or MR: 0 in air), for models that know one; a model that does not refuses it. @default none */
   readonly anatomy?: Volume | undefined;
   /** Called with the share done. */
@@ -39,9 +43,16 @@ export interface Denoised {
   readonly spread?: PetImage | undefined;
   /** SUV that one unit of the image was taken for. */
   readonly suvPerUnit: number;
+  /** What the image is like, by which the warnings were found. */
+  readonly measured: Measured;
+  /** Voxel size the network worked on, mm [z, y, x]. */
+  readonly voxelSize: Point;
   /** What the model does not know about this image, in words. */
   readonly warnings: readonly string[];
 }
+
+/** Voxels that are this share off the model's size are taken as they are. */
+const NEAR = 0.1;
 
 /**
  * Denoises an image; result and spread have its grid, unit and meta.
@@ -54,17 +65,32 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   }
   if (image.values.shape.length !== 3) throw new ShapeError('Image', { expected: 'three axes', found: [...image.values.shape] });
   const unit = suvPerUnit(image, model, options.intensity ?? 'SUV');
-  const warnings = [...unlikeVoxels(image.grid, model), ...unlikeIntensity(image, model)];
-  const given: Given = { anatomy: options.anatomy, noise: noiseLevel(image.values, image.grid.voxelSize) };
-  const mean = await model.mean(image.values, unit, { ...given, signal });
-  const as = (values: Volume): PetImage => ({ ...image, values });
+  const { card } = model;
+  const there = workingGrid(image.grid, options.voxels === 'image' ? image.grid.voxelSize : card.voxelSize);
+  const values = await resample(image.values, image.grid, there, { signal });
+  const anatomy = options.anatomy && (await resample(options.anatomy, image.grid, there, { signal }));
+  const noise = noiseLevel(values, there.voxelSize);
+  const measured = measure(image, unit, noise);
+  const warnings = [
+    ...(options.voxels === 'image'
+      ? unlikeVoxels(image.grid, model)
+      : resampledNote(image.grid.voxelSize, there.voxelSize, card)),
+    ...unlike(measured, card),
+  ];
+  const given: Given = { anatomy, noise };
+  const mean = await model.mean(values, unit, { ...given, signal });
+  const about = { suvPerUnit: unit, measured, voxelSize: there.voxelSize, warnings };
+  const back = async (x: Volume): Promise<PetImage> => ({
+    ...image,
+    values: nonNegative(await resample(x, there, image.grid, { signal })),
+  });
   if (mode === 'mean') {
     onProgress?.(1);
-    return { image: as(nonNegative(mean)), suvPerUnit: unit, warnings };
+    return { image: await back(mean), ...about };
   }
-  const ladder = sigmaLadder(start, steps).map((sigma) => sigma / (unit * model.card.intensity.scale));
+  const ladder = sigmaLadder(start, steps).map((sigma) => sigma / (unit * card.intensity.scale));
   const shape = mean.shape as unknown as Shape3;
-  const denoiser = model.denoiser(unit, image.values, given);
+  const denoiser = model.denoiser(unit, values, given);
   const sum = new Float64Array(mean.data.length);
   const squares = new Float64Array(mean.data.length);
   for (let k = 0; k < samples; k++) {
@@ -82,14 +108,18 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   }
   const average = fill(shape, (i) => sum[i]! / samples);
   const deviation = fill(shape, (i) => Math.sqrt(Math.max(0, squares[i]! - sum[i]! ** 2 / samples) / (samples - 1)));
-  return { image: as(average), ...(samples > 1 ? { spread: as(deviation) } : {}), suvPerUnit: unit, warnings };
+  return { image: await back(average), ...(samples > 1 ? { spread: await back(deviation) } : {}), ...about };
 }
 
 /**
  * SUV that one unit of the image stands for.
  * @throws OptionError when that is not known and may not be estimated.
  */
-export function suvPerUnit({ unit, values }: PetImage, { card }: OpenModel, intensity: 'SUV' | 'body-mean'): number {
+export function suvPerUnit({ unit, values }: PetImage, { card }: OpenModel, intensity: 'SUV' | 'body-mean' | number): number {
+  if (typeof intensity === 'number') {
+    if (intensity > 0 && intensity < Infinity) return intensity;
+    throw new OptionError('SUV of one unit', { key: 'intensity', expected: 'a positive, finite number', found: intensity });
+  }
   if (unit === 'SUV') return 1;
   if (intensity === 'SUV') {
     throw new OptionError('The unit of the image is not SUV', {
@@ -111,19 +141,18 @@ export function bodyMean(values: Volume): number {
   return body.reduce((sum, value) => sum + value, 0) / body.length;
 }
 
-/** What the model does not know about images on this grid, in words. */
-export function unlikeVoxels({ voxelSize }: Grid, { card }: OpenModel): string[] {
-  const far = voxelSize.some((d, axis) => Math.abs(Math.log(d / card.voxelSize[axis]!)) > Math.log(1.5));
-  const mm = (size: readonly number[]): string => `${size.map((d) => Number(d.toFixed(3))).join(' × ')} mm`;
-  return far
-    ? [`Voxels are ${mm(voxelSize)} [z, y, x]; ${card.name} was trained on ${mm(card.voxelSize)} and knows little about others.`]
-    : [];
+/** The grid the network works on: along each axis the image's voxels if they are near the model's size, else the model's. */
+function workingGrid({ shape, voxelSize }: Grid, wanted: Point): Sampling {
+  const near = (axis: 0 | 1 | 2): number =>
+    Math.abs(Math.log(voxelSize[axis] / wanted[axis])) <= Math.log(1 + NEAR) ? voxelSize[axis] : wanted[axis];
+  const size: Point = [near(0), near(1), near(2)];
+  return { shape: coveringShape({ shape, voxelSize }, size), voxelSize: size };
 }
 
-function unlikeIntensity({ values, unit }: PetImage, { card }: OpenModel): string[] {
-  const ratio = unit === 'SUV' ? bodyMean(values) / card.intensity.bodyMean : 1;
-  if (ratio >= 0.2 && ratio <= 5) return [];
-  return [`The mean over the body is ${ratio.toPrecision(2)} times that of the training data: is the image in SUV?`];
+function measure({ values, grid: { shape, voxelSize } }: PetImage, unit: number, noise: number): Measured {
+  const fieldOfView: Point = [shape[0] * voxelSize[0], shape[1] * voxelSize[1], shape[2] * voxelSize[2]];
+  const maximum = unit * values.data.reduce((most, value) => Math.max(most, value), 0);
+  return { voxelSize, fieldOfView, bodyMean: maximum > 0 ? unit * bodyMean(values) : 0, maximum, noise };
 }
 
 function nonNegative(x: Volume): Volume {

@@ -32,6 +32,24 @@ export function suvFacts(slice: DicomFile, series: Pick<SuvFacts, 'firstAcquisit
   };
 }
 
+/** The facts of some slices of a series: its first acquisition is the earliest of all, and it is dynamic if it has several frames. */
+export function seriesFacts(frames: readonly DicomFile[], all: readonly DicomFile[]): SuvFacts[] {
+  const series = { firstAcquisition: firstAcquisition(all), dynamic: frames.length > 1 };
+  return frames.map((slice) => suvFacts(slice, series));
+}
+
+/** The earliest start of a frame; undefined unless all slices tell theirs. */
+export function firstAcquisition(slices: readonly DicomFile[]): number | undefined {
+  const starts = slices.map(acquisitionTime).filter((time) => time !== undefined);
+  return starts.length === slices.length ? starts.reduce((a, b) => Math.min(a, b)) : undefined;
+}
+
+/** The tracer, as the header calls it. */
+export function tracer(slice: DicomFile): string | undefined {
+  const injection = items(slice, 'RadiopharmaceuticalInformationSequence')[0];
+  return injection && text(injection, 'Radiopharmaceutical');
+}
+
 /** When the frame of a slice began, s since 1970. */
 export function acquisitionTime(slice: DicomFile): number | undefined {
   return moment(slice, 'AcquisitionDate', 'AcquisitionTime');

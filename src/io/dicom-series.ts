@@ -2,7 +2,7 @@
 import { array } from '../core/array.js';
 import { type CoincideError, FormatError } from '../core/errors.js';
 import { checkedGrid, type PetImage, type Unit } from '../core/image.js';
-import { acquisitionTime, needed, suvFacts } from './dicom-exam.js';
+import { acquisitionTime, firstAcquisition, needed, suvFacts } from './dicom-exam.js';
 import { type DicomFile, type DicomKeyword, number, parsePetFile, tagged, tags, text, texts } from './dicom-file.js';
 import { placed, type SlicePlace, stacked } from './dicom-stack.js';
 import { columnLengths, type Turn, turnedMatrix, turnedValues, turnOf } from './nifti-affine.js';
@@ -70,11 +70,7 @@ export function readDicomSeries(
       found: `${rows}, ${columns}`,
     });
   }
-  const starts = parsed.map(acquisitionTime).filter((time) => time !== undefined);
-  const whole = {
-    firstAcquisition: starts.length === parsed.length ? starts.reduce((a, b) => Math.min(a, b)) : undefined,
-    dynamic: frames.length > 1,
-  };
+  const whole = { firstAcquisition: firstAcquisition(parsed), dynamic: frames.length > 1 };
   const factor = (slice: SlicePlace): SuvFactor => suvFactor(suvFacts(slice.file, whole), slice.file.name);
   const suv = attempt(() => factor(frames[0]![0]!));
   if (unit === 'SUV' && suv instanceof Error) throw suv;

@@ -93,9 +93,18 @@ const halfLives: readonly (readonly [RegExp, string, number])[] = [
   [/\b89.?Zr\b|\bZr.?89\b/i, 'Zr-89', 282276],
 ];
 
+/** The library's name of a nuclide, 'F-18'; undefined for others. */
+export function nuclideName(nuclide: string): string | undefined {
+  return knownNuclide(nuclide)?.[1];
+}
+
 /** Physical half-life by the name of a nuclide (F-18, 18F, ^18^Fluorine …), s; undefined for others. */
 export function halfLifeOf(nuclide: string): number | undefined {
-  return halfLives.find(([pattern]) => pattern.test(nuclide.replaceAll('^', '')))?.[2];
+  return knownNuclide(nuclide)?.[2];
+}
+
+function knownNuclide(nuclide: string): (typeof halfLives)[number] | undefined {
+  return halfLives.find(([pattern]) => pattern.test(nuclide.replaceAll('^', '')));
 }
 
 /**

@@ -30,6 +30,17 @@ export interface ModelCard {
   readonly overlap: number;
   /** What the condition volume is. */
   readonly condition: 'low-count OSEM image';
+  /** What the training images were like; images far outside are warned of. @default not known */
+  readonly range?:
+    | {
+        /** Least and largest `noiseLevel` of the low-count images. */
+        readonly noise: readonly [least: number, most: number];
+        /** Hottest voxel of the truth, SUV. */
+        readonly maximum: number;
+        /** Largest field of view, mm [z, y, x]. */
+        readonly fieldOfView: Point;
+      }
+    | undefined;
   /** How it was made: configuration, command, compute, measured results. */
   readonly training: Readonly<Record<string, unknown>>;
   /** SHA-256 of weights.safetensors. */
@@ -60,6 +71,17 @@ export function parseModelCard(data: unknown, file?: string): ModelCard {
   for (const key of ['scale', 'bodyMean'] as const)
     demand(card.intensity[key] > 0, `intensity.${key}`, 'a positive number', card.intensity[key]);
   demand(Array.isArray(card.voxelSize) && card.voxelSize.every((d) => d > 0), 'voxelSize', 'three lengths in mm', card.voxelSize);
+  if (card.range !== undefined) {
+    const { noise, maximum, fieldOfView } = card.range;
+    demand(Array.isArray(noise) && noise.length === 2 && noise[0] <= noise[1], 'range.noise', 'least and most', noise);
+    demand(maximum > 0, 'range.maximum', 'a positive SUV', maximum);
+    demand(
+      Array.isArray(fieldOfView) && fieldOfView.every((d) => d > 0),
+      'range.fieldOfView',
+      'three lengths in mm',
+      fieldOfView,
+    );
+  }
   demand(typeof card.architecture === 'object' && card.architecture !== null, 'architecture', 'an object', card.architecture);
   demand(Array.isArray(card.architecture.channels), 'architecture.channels', 'a list of widths', card.architecture.channels);
   demand(Array.isArray(card.patch), 'patch', 'three sizes', card.patch);

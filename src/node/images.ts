@@ -28,7 +28,7 @@ export async function readImage(file: string, unit?: Unit): Promise<PetImage> {
 }
 
 /** zlib is several times faster than what also runs in browsers; what it refuses is left for the reader to explain. */
-function inflated(bytes: Uint8Array): Uint8Array {
+export function inflated(bytes: Uint8Array): Uint8Array {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
     return gunzipSync(bytes);

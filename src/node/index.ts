@@ -9,4 +9,5 @@ export { dataUri, type GreyPicture, picture, png, type View } from './png.js';
 export { type Reconstruction, type ReconstructOptions, reconstruct } from './reconstruct.js';
 export { readScan, type ScanFolder, writeScan } from './scan-folder.js';
 export { readScanner } from './scanner-file.js';
+export { checkOutput, type ReadStudyOptions, readStudy, type Study, writeStudy } from './study.js';
 export { version } from './version.js';

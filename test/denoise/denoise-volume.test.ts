@@ -106,15 +106,54 @@ describe('denoiseVolume', () => {
     await expect(denoiseVolume(image([4, 4, 4], 'Bq/mL'), identity)).rejects.toThrow(/SUV.*Bq\/mL.*body-mean/);
   });
 
-  it('warns of voxels and intensities that the model does not know', async () => {
-    const odd = petImage(
-      centredGrid([4, 4, 4], [2, 1, 1]),
-      fill([4, 4, 4], () => 300),
-      'SUV',
-    );
-    const { warnings } = await denoiseVolume(odd, identity);
-    expect(warnings.join(' ')).toMatch(/2 × 1 × 1 mm.*4 × 4 × 4 mm/);
-    expect(warnings.join(' ')).toMatch(/is the image in SUV/);
+  it('works on voxels of the model’s size, and gives the image back on its own', async () => {
+    const grid = centredGrid([17, 29, 23], [4.2, 2, 3]);
+    const blob = (i: number): number => {
+      const [z, y, x] = [Math.floor(i / (29 * 23)) - 8, (Math.floor(i / 23) % 29) - 14, (i % 23) - 11];
+      return 3 * Math.exp(-((4.2 * z) ** 2 + (2 * y) ** 2 + (3 * x - 2) ** 2) / (2 * 9 ** 2));
+    };
+    const fine = petImage(grid, fill(grid.shape, blob), 'SUV');
+    let seen: readonly number[] = [];
+    const watched: OpenModel = {
+      ...identity,
+      mean: (x, ...rest) => {
+        seen = x.shape;
+        return identity.mean(x, ...rest);
+      },
+    };
+    const { image: out, voxelSize, warnings } = await denoiseVolume(fine, watched);
+    expect(voxelSize).toEqual([4.2, 4, 4]); // 4.2 mm is near enough
+    expect(seen).toEqual([17, 15, 18]);
+    expect(warnings.join()).toMatch(/4\.2 × 2 × 3 mm.*brought to the 4\.2 × 4 × 4 mm of toy.*detail finer/);
+    expect(out.values.shape).toEqual([17, 29, 23]);
+    for (let i = 0; i < out.values.data.length; i++) expect(Math.abs(out.values.data[i]! - blob(i))).toBeLessThan(0.06);
+    const own = await denoiseVolume(fine, watched, { voxels: 'image' });
+    expect(seen).toEqual([17, 29, 23]);
+    same(own.image.values, fine.values);
+    expect(own.warnings.join()).toMatch(/knows little about others/);
+    const anatomy = fill([17, 29, 22], () => 1);
+    await expect(denoiseVolume(fine, watched, { anatomy })).rejects.toThrow(/does not fit/);
+  });
+
+  it('takes a number for the SUV of one unit', async () => {
+    const shrink = toy((_, c) => Math.tanh(c));
+    const out = await denoiseVolume(image([4, 8, 9], 'Bq/mL', 5000), shrink, { intensity: 1 / 5000 });
+    const direct = await denoiseVolume(image([4, 8, 9]), shrink);
+    expect([out.suvPerUnit, out.image.unit]).toEqual([1 / 5000, 'Bq/mL']);
+    for (let i = 0; i < 288; i++) expect(out.image.values.data[i]! / 5000).toBeCloseTo(direct.image.values.data[i]!, 4);
+    await expect(denoiseVolume(image([4, 8, 9], 'Bq/mL'), shrink, { intensity: 0 })).rejects.toThrow(OptionError);
+  });
+
+  it('measures the image in SUV, says so, and takes a frame of nothing', async () => {
+    const { measured } = await denoiseVolume(image([6, 8, 9], 'Bq/mL', 5000), identity, { intensity: 1 / 5000 });
+    expect(measured.maximum).toBeCloseTo(2, 2);
+    expect(measured.bodyMean).toBeGreaterThan(1.4);
+    expect(measured.bodyMean).toBeLessThan(1.6);
+    expect(measured.fieldOfView).toEqual([24, 32, 36]);
+    const empty = petImage(centredGrid([4, 4, 4], [4, 4, 4]), array([4, 4, 4]), 'SUV');
+    const out = await denoiseVolume(empty, identity);
+    expect(Math.max(...out.image.values.data)).toBe(0);
+    expect(out.warnings.join()).toMatch(/SUV 0,/);
   });
 
   it('never gives negative activity, and never clips a hot lesion', async () => {

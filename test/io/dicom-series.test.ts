@@ -395,7 +395,7 @@ describe('writeDicomSeries', () => {
 
   it('writes negative values too, and slices of nothing', () => {
     const series = readDicomSeries(
-      dicomSeries(axial, (r, _, s) => (s > 50 ? 0 : 100 * r)),
+      dicomSeries(axial, (r, _, s) => (s > 50 ? 0 : 100 * r - 900)),
       { unit: 'file' },
     );
     const again = readDicomSeries(asFiles(writeDicomSeries(series.images, series, options)), { unit: 'file' });
