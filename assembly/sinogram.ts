@@ -8,7 +8,8 @@
 import { first, last } from './ray';
 import { lerpAnywhere, scatterAnywhere } from './sinogram-anywhere';
 import { gatherEverySecond, gatherPlain, interpolate, lerp, lerpEverySecond, shifts, spread } from './sinogram-direct';
-import { addEvents, beginBack, forwardEvents, latticeRows, spreadEvents, stepBack } from './sinogram-event';
+import { forwardEvents } from './sinogram-event';
+import { adjointEvents, latticeRows } from './sinogram-event-back';
 import {
   accBytes,
   accPlace,
@@ -39,25 +40,26 @@ const block: i32 = 16;
 /** Bytes for P and Q, see sinogram-event.ts. */
 const prefixBytes: usize = 2 * 24640;
 
-/** Sinogram bins bin0 … bin1 − 1 of every plane. Scratch: accumulators, T, differences of T, shifts and weights, K, P, Q, rows B. */
+/** Sinogram bins bin0 … bin1 − 1 of every plane. Scratch: accumulators, T, differences of T, shifts and weights, P, Q, rows B,
+ *  steps and events. */
 export function forwardSinogram(g: usize, s: usize, scratch: usize, bin0: i32, bin1: i32): void {
   read(s);
   const nzp = <i32>load<f64>(g, 24);
   const lead = scratch + <usize>block * accBytes;
   const t0 = lead + tLead;
   const steps = lead + <usize>(2 * chunk) * tBytes;
-  const shift = steps + 64;
-  const prefix = shift + ((<usize>segments) << 2) + 16;
+  const prefix = steps + 64;
   const rowsB = prefix + prefixBytes;
+  const program = rowsB + latticeBytes;
   memory.fill(lead, 0, <usize>(2 * chunk) * tBytes);
-  memory.fill(prefix, 0, prefixBytes + latticeBytes);
+  memory.fill(prefix, 0, prefixBytes);
   for (let from = bin0; from < bin1; from += block) {
     const count = min(block, bin1 - from);
     for (let b = 0; b < count; b++) {
       const acc = scratch + <usize>b * accBytes;
       memory.fill(acc, 0, accBytes);
       if (!setUpBin(g, s, from + b)) continue;
-      if (eventSegments > 0) forwardEvents(acc, prefix + prefixLead, rowsB, shift, nzp);
+      if (eventSegments > 0) forwardEvents(acc, prefix + prefixLead, rowsB, program, nzp);
       if (eventSegments < segments) forwardSteps(acc, t0, steps, nzp);
       for (let d = 0; d < segments; d++) {
         const t = table + <usize>d * row;
@@ -101,8 +103,8 @@ function forwardSteps(acc: usize, t0: usize, steps: usize, nzp: i32): void {
 
 /**
  * The transpose for voxels z0 … z1 − 1 (multiples of 16) of every column: adds bins bin0 … bin1 − 1 to the column image that `g` names.
- * Scratch: values of bins, padded rows, their differences, rows on the lattice, their second differences, P, Q, K, one column, shifts and
- * weights.
+ * Scratch: values of bins, padded rows, their differences, rows on the lattice, their second differences, P, Q, steps and events or one
+ * column, shifts and weights.
  */
 export function adjointSinogram(g: usize, s: usize, scratch: usize, bin0: i32, bin1: i32, z0: i32, z1: i32): void {
   read(s);
@@ -125,16 +127,22 @@ function backProjectBin(values: usize, rows: usize, z0: i32, z1: i32): void {
   const y = rows + 2 * rowsBytes;
   const b = y + latticeBytes;
   const prefix = b + latticeBytes;
-  const shift = prefix + prefixBytes;
+  const program = prefix + prefixBytes;
+  if (eventSegments > 0) {
+    for (let d = 0; d < eventSegments; d++) {
+      const t = table + <usize>d * row;
+      latticeRows(t, values + accPlace(t), y + latticePlace(t), b + latticePlace(t), sampleLength(t));
+    }
+    adjointEvents(y, b, prefix + 64, program, z0, z1);
+  }
   // One voxel of border for what belongs to the slabs beside this one.
-  const u = shift + ((<usize>segments) << 2) + 32;
+  if (eventSegments < segments) backProjectSteps(values, rows, program + 32, z0, z1);
+}
+
+/** Adds the segments that go step by step. Scratch at `u`: a column, shifts and weights. */
+function backProjectSteps(values: usize, rows: usize, u: usize, z0: i32, z1: i32): void {
   const bytes = (<usize>(z1 - z0)) << 2;
   const steps = u + bytes + 16;
-  const p = prefix + 64;
-  for (let d = 0; d < eventSegments; d++) {
-    const t = table + <usize>d * row;
-    latticeRows(t, values + accPlace(t), y + latticePlace(t), b + latticePlace(t), sampleLength(t));
-  }
   let plain = eventSegments;
   let second = eventSegments;
   for (let d = eventSegments; d < segments; d++) {
@@ -145,13 +153,7 @@ function backProjectBin(values: usize, rows: usize, z0: i32, z1: i32): void {
     weighRow(t, values + accPlace(t), rows + rowsPlace(t), z0, z1);
   }
   second = max(second, plain);
-  if (eventSegments > 0) beginBack(shift);
   for (let i = last; i >= first; i--) {
-    if (eventSegments > 0) stepBack(i, p, y, b, shift, z0, z1);
-    if (eventSegments === segments) {
-      spreadEvents(i, p, z0, z1);
-      continue;
-    }
     const c = (i - first) & (chunk - 1);
     if (i === last || c === chunk - 1) shiftsOfChunk(second, rows, steps, i - c, z0);
     gatherPlain(eventSegments, plain, u, steps + ((<usize>c) << 3), bytes);
@@ -160,7 +162,6 @@ function backProjectBin(values: usize, rows: usize, z0: i32, z1: i32): void {
       const t = table + <usize>d * row;
       scatterAnywhere(t, rows + rowsPlace(t), u, i, z0, z1);
     }
-    if (eventSegments > 0) addEvents(p, u, z0, z1);
     spread(i, u, z0, bytes);
   }
 }

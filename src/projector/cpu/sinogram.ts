@@ -23,6 +23,9 @@ const samplesPerCall = 5e7;
 /** Bytes that the kernels take for P and Q. */
 const prefixBytes = 2 * 24640;
 
+/** Bytes that the kernels take for sixteen steps and their events. */
+const programBytes = (crossings: number): number => 16 * 32 + 16 * crossings;
+
 /** @throws GeometryError for views the layout does not have, and for TOF bins of a scanner whose time of flight is not known. */
 export function cpuSinogramProjector(
   pool: KernelPool,
@@ -67,7 +70,7 @@ export function cpuSinogramProjector(
       new Uint8Array(buffer, place.crossings, crossings.length).set(crossings);
       const { count, tLength, tLead, accLength, rowsLength, eventCount, pieceSteps, latticeLength, prefixLead } = table;
       const shared = [at.bins, bins, at.data, count, place.segments, tLength, tLead, accLength, rowsLength];
-      const events = [eventCount, place.crossings, crossings.length / 16, pieceSteps, latticeLength, prefixLead];
+      const events = [eventCount, place.crossings, table.crossingCount, pieceSteps, latticeLength, prefixLead];
       const timing = [layout.tofBins, outShape[1]!, tof?.width ?? 0, tof?.sigma ?? 0, at.cumulative];
       new Float64Array(buffer, place.geometry, 20).set([...shared, ...events, ...timing]);
     });
@@ -86,16 +89,19 @@ export function cpuSinogramProjector(
       512,
   );
   const sumsScratch = largest(
-    ({ tLength, accLength, latticeLength, count }) =>
-      4 * (16 * tLength + block * accLength + latticeLength + count) + prefixBytes + 256,
+    ({ tLength, accLength, latticeLength, crossingCount }) =>
+      4 * (16 * tLength + block * accLength + latticeLength) + prefixBytes + programBytes(crossingCount) + 256,
   );
   const forwardScratch = tof ? tofScratch : sumsScratch;
   const adjointScratch = (slab: number): number =>
     tof
       ? tofScratch
       : largest(
-          ({ accLength, rowsLength, latticeLength, count }) =>
-            4 * (block * accLength + 2 * rowsLength + 2 * latticeLength + slab) + prefixBytes + 84 * (count + 8) + 256,
+          ({ accLength, rowsLength, latticeLength, crossingCount, count }) =>
+            4 * (block * accLength + 2 * rowsLength + 2 * latticeLength) +
+            prefixBytes +
+            Math.max(programBytes(crossingCount), 4 * slab + 84 * (count + 8)) +
+            256,
         );
 
   const forwardPlan = (base: number) => {

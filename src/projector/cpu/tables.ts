@@ -36,8 +36,9 @@ export interface SegmentTable {
   readonly rowsLength: number;
   /** The first so many segments go by events. */
   readonly eventCount: number;
-  /** Crossings of integer planes by these: rows of τ (a double), segment (byte offset of its row) and plane (32 bits each), sorted by τ. */
+  /** Crossings of integer planes by these, sorted by τ: rows of assembly/crossings.ts. */
   readonly crossings: Uint8Array;
+  readonly crossingCount: number;
   /** All planes of one bin on the lattice of voxels, and where z = 0 is in P and Q. */
   readonly latticeLength: number;
   readonly prefixLead: number;
@@ -45,8 +46,11 @@ export interface SegmentTable {
   readonly pieceSteps: number;
 }
 
-/** Bytes of a row of a table of segments. */
-const rowBytes = 128;
+/** Floats before the first row on the lattice and between two: whole blocks of sixteen voxels overlap a row. */
+const latticeLead = 16;
+const latticeGap = 16;
+/** Bytes of a row of the table of crossings. */
+const crossingBytes = 32;
 /** Floats that P may take in the kernels; columns that need more go step by step. */
 const prefixLength = 6160;
 /** Planes of voxels that a segment passes in a step, above which it goes step by step. */
@@ -133,18 +137,19 @@ function segmentTable(segments: readonly AxialSegment[], grid: Grid, tof: boolea
   let tEnd = length + 16;
   let accLength = 0;
   let rowsLength = 0;
-  let latticeLength = 8;
+  let latticeLength = latticeLead;
   let prefixLead = 16;
-  const rows = segments.flatMap(({ first, n, offset, slope, kind, spacing, length2, event, low, high }) => {
+  const rows = segments.flatMap((segment) => {
+    const { first, n, offset, slope, kind, spacing, length2, event, low, high } = segment;
     const padded = roundUp(n, tof ? 12 : 16);
     const acc = accLength;
     accLength += padded;
     let place = rowsLength;
     const lattice = latticeLength;
-    const latticeRow = event ? roundUp(kind * (n - 1) + 3, 4) : 0;
+    const latticeFloats = event ? latticeRow(segment) : 0;
     if (event) {
       prefixLead = Math.max(prefixLead, roundUp(8 - low, 16));
-      latticeLength += latticeRow + 8;
+      latticeLength += latticeFloats + latticeGap;
     } else if (kind === 0) {
       rowsLength += roundUp(n + 1, 16);
     } else {
@@ -153,9 +158,10 @@ function segmentTable(segments: readonly AxialSegment[], grid: Grid, tof: boolea
       place += Math.max(0, Math.ceil(high / kind)) + 8;
       rowsLength = roundUp(place + Math.max(n, Math.ceil((length - low) / kind)) + 8, 16);
     }
-    return [first, n, offset, slope, kind, acc, length2, spacing, place, low, high, lattice, latticeRow, 1 / slope, 0, 0];
+    return [first, n, offset, slope, kind, acc, length2, spacing, place, low, high, lattice, latticeFloats, 1 / slope, 0, 0];
   });
   const events = segments.filter(({ event }) => event);
+  const crossings = crossingTable(events);
   return {
     rows: Float64Array.from(rows),
     count: segments.length,
@@ -165,30 +171,45 @@ function segmentTable(segments: readonly AxialSegment[], grid: Grid, tof: boolea
     accLength,
     rowsLength,
     eventCount: events.length,
-    crossings: crossingTable(events),
+    crossings,
+    crossingCount: crossings.length / crossingBytes,
     latticeLength: roundUp(latticeLength + 32, 16),
     prefixLead,
-    pieceSteps: Math.round(Math.min(128, Math.max(16, restart / Math.max(...events.map(({ rise }) => rise), 0)))),
+    pieceSteps: Math.round(Math.min(192, Math.max(16, restart / Math.max(...events.map(({ rise }) => rise), 0)))),
   };
 }
 
 /** Crossings of all integer planes that can matter, sorted by τ = (k − A) / S. The kernels compute τ again and compare, to the last bit. */
 function crossingTable(segments: readonly AxialSegment[]): Uint8Array {
-  const found: { tau: number; segment: number; k: number }[] = [];
-  segments.forEach(({ offset, slope, low, high }, segment) => {
-    if (slope === 0) return;
+  let place = latticeLead;
+  const found = segments.flatMap((segment) => {
+    const { offset, slope, low, high } = segment;
+    const row = place;
+    place += latticeRow(segment) + latticeGap;
+    if (slope === 0) return [];
     const from = Math.max(low, Math.ceil(Math.min(offset, offset + slope)));
     const to = Math.min(high, Math.floor(Math.max(offset, offset + slope)));
     const inverse = 1 / slope;
-    for (let k = from; k <= to; k++) found.push({ tau: (k - offset) * inverse, segment, k });
+    return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => {
+      const k = from + i;
+      const firstBlock = 16 * Math.floor((k - 1) / 16);
+      const blocks = roundUp(k - 1 + latticeRow(segment), 16) - firstBlock;
+      return { tau: (k - offset) * inverse, voxel0: row - (k - 1), firstBlock, blocks };
+    });
   });
-  found.sort((a, b) => a.tau - b.tau || a.segment - b.segment);
-  const bytes = new Uint8Array(16 * found.length);
+  found.sort((a, b) => a.tau - b.tau);
+  const bytes = new Uint8Array(crossingBytes * found.length);
   const view = new DataView(bytes.buffer);
-  found.forEach(({ tau, segment, k }, i) => {
-    view.setFloat64(16 * i, tau, true);
-    view.setUint32(16 * i + 8, segment * rowBytes, true);
-    view.setInt32(16 * i + 12, k, true);
+  found.forEach(({ tau, voxel0, firstBlock, blocks }, i) => {
+    view.setFloat64(crossingBytes * i, tau, true);
+    view.setInt32(crossingBytes * i + 8, 4 * voxel0, true);
+    view.setInt32(crossingBytes * i + 12, 4 * firstBlock, true);
+    view.setInt32(crossingBytes * i + 16, 4 * blocks, true);
   });
   return bytes;
+}
+
+/** Length of a segment's row on the lattice of voxels: from one voxel before its first plane to one after its last. */
+function latticeRow({ kind, n }: AxialSegment): number {
+  return roundUp(kind * (n - 1) + 3, 4);
 }
