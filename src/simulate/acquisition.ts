@@ -24,8 +24,10 @@ export interface Acquisition extends CallOptions {
   readonly mu?: PetImage | undefined;
   readonly layout: SinogramLayout;
   readonly engine: Pick<ProjectorEngine, 'sinogramProjector'>;
-  /** Expected trues of the whole scan at full dose: detected, unscattered, attenuated pairs. */
-  readonly counts: number;
+  /** Expected trues of the whole scan at full dose: detected, unscattered, attenuated pairs. Give this or `sensitivity`. */
+  readonly counts?: number | undefined;
+  /** Expected trues at full dose per SUV · mL in the image, were nothing attenuated: large patients then give fewer counts. */
+  readonly sensitivity?: number | undefined;
   /** Expected randoms / expected prompts. @default 0.2 */
   readonly randomsFraction?: number | undefined;
   /** Expected scatter / expected prompts. @default 0.2 */
@@ -40,23 +42,43 @@ export interface Acquisition extends CallOptions {
   readonly position?: PatientPosition | undefined;
 }
 
-export interface Acquired {
-  readonly scan: Scan;
+/** A scan before the dice are thrown. */
+export interface ExpectedScan {
+  readonly multiplicative: Sinogram;
+  readonly additive: Sinogram;
   /** Expected totals over all bins. */
   readonly expected: { readonly trues: number; readonly randoms: number; readonly scatter: number; readonly prompts: number };
   /** Expected prompts bin by bin: the noise-free data. */
   readonly mean: Sinogram;
 }
 
+export interface Acquired extends Pick<ExpectedScan, 'expected' | 'mean'> {
+  readonly scan: Scan;
+}
+
 /**
  * Simulates a scan.
- * @throws OptionError when counts or dose are not positive, or the fractions leave nothing for trues.
+ * @throws OptionError when counts (or sensitivity) or dose are not positive, or the fractions leave nothing for trues.
  * @throws GeometryError when an image is not aligned with the world, nothing of it is seen, or the engine cannot project the layout.
  */
 export async function acquire(acquisition: Acquisition): Promise<Acquired> {
-  const { activity, mu, layout, engine, counts, seed, signal } = acquisition;
+  const { multiplicative, additive, expected, mean } = await expectedScan(acquisition);
+  const prompts = await poissonCounts(mean.values, acquisition.seed, acquisition);
+  const { layout, position = 'HFS' } = acquisition;
+  return { scan: { prompts: { layout, values: prompts }, multiplicative, additive, position }, expected, mean };
+}
+
+/**
+ * What a scan would count on average: from it scans of any seed can be drawn. `seed` takes no part.
+ * @throws as `acquire` does.
+ */
+export async function expectedScan(acquisition: Omit<Acquisition, 'seed'>): Promise<ExpectedScan> {
+  const { activity, mu, layout, engine, sensitivity, signal } = acquisition;
   const { randomsFraction = 0.2, scatterFraction = 0.2, dose = 1, psf = 0, position = 'HFS' } = acquisition;
-  positive('counts', counts);
+  if ((acquisition.counts === undefined) === (sensitivity === undefined)) {
+    throw new OptionError('Acquisition', { key: 'counts', expected: 'either counts or sensitivity', found: acquisition.counts });
+  }
+  positive(sensitivity === undefined ? 'counts' : 'sensitivity', (sensitivity ?? acquisition.counts)!);
   positive('dose', dose);
   if (!(randomsFraction >= 0 && scatterFraction >= 0 && randomsFraction + scatterFraction < 1)) {
     const found = [randomsFraction, scatterFraction];
@@ -71,36 +93,64 @@ export async function acquire(acquisition: Acquisition): Promise<Acquired> {
     await engine.sinogramProjector(layout, views, grid).forward(seen, { signal }),
     shape,
     'projection',
-  );
-  const survival = mu && (await attenuationFactors(inScanner(mu, 'mu', position), layout, engine as ProjectorEngine, { signal }));
+  ).data;
 
-  const pairs = pairCounts(layout);
-  const m = survival ? fill(shape, (i) => pairs.data[i]! * survival.values.data[i]!) : fill(shape, (i) => pairs.data[i]!);
+  // Factors are those of the whole line, the same in all TOF bins: index i % lines.
+  const whole: SinogramLayout = { ...layout, tofBins: 1 };
+  const pairs = pairCounts(whole);
+  const lines = pairs.data.length;
+  const m = pairs.data.slice();
+  if (mu) {
+    const survival = await attenuationFactors(inScanner(mu, 'mu', position), whole, engine as ProjectorEngine, { signal });
+    for (let i = 0; i < lines; i++) m[i]! *= survival.values.data[i]!;
+  }
   let sum = 0;
-  for (let i = 0; i < m.data.length; i++) sum += m.data[i]! * integrals.data[i]!;
+  let unattenuated = 0;
+  for (let i = 0; i < integrals.length; i++) {
+    sum += m[i % lines]! * integrals[i]!;
+    unattenuated += pairs.data[i % lines]! * integrals[i]!;
+  }
   if (!(sum > 0 && sum < Infinity)) {
     throw new GeometryError('The scanner sees no activity', { expected: 'activity ≥ 0 inside its field of view', found: sum });
   }
+  const millilitres = (grid.voxelSize[0] * grid.voxelSize[1] * grid.voxelSize[2]) / 1000;
+  const counts = acquisition.counts ?? sensitivity! * total(values) * millilitres * (sum / unattenuated);
   const k = (counts * dose) / sum;
-  for (let i = 0; i < m.data.length; i++) m.data[i]! *= k;
+  for (let i = 0; i < lines; i++) m[i]! *= k;
 
-  const trues = fill(shape, (i) => m.data[i]! * integrals.data[i]!);
-  const expectedPrompts = (counts * dose) / (1 - randomsFraction - scatterFraction);
-  const randoms = scaled(pairs, randomsFraction * expectedPrompts);
-  const scatter = scaled(await smoothTail({ layout, values: trues }, pairs, { signal }), scatterFraction * expectedPrompts);
-  // Where m is 0 there are no pairs, and neither randoms nor scatter.
-  const a = fill(shape, (i) => (m.data[i]! > 0 ? (randoms.data[i]! + scatter.data[i]!) / m.data[i]! : 0));
-  const mean = fill(shape, (i) => m.data[i]! * (integrals.data[i]! + a.data[i]!));
+  // Trues of every line, and the share of all trues that each TOF bin holds: scatter is given the same.
+  const trues = array(sinogramShape(whole));
+  const share = new Float64Array(layout.tofBins);
+  for (let tof = 0; tof < layout.tofBins; tof++) {
+    for (let i = 0; i < lines; i++) {
+      const t = m[i]! * integrals[tof * lines + i]!;
+      trues.data[i]! += t;
+      share[tof]! += t / (counts * dose);
+    }
+  }
+  const prompts = (counts * dose) / (1 - randomsFraction - scatterFraction);
+  const randoms = scaled(pairs, randomsFraction * prompts).data;
+  const scatter = scaled(await smoothTail({ layout: whole, values: trues }, pairs, { signal }), scatterFraction * prompts).data;
+  const additive = array(shape);
+  const mean = array(shape);
+  const multiplicative = array(shape);
+  for (let tof = 0, at = 0; tof < layout.tofBins; tof++) {
+    for (let i = 0; i < lines; i++, at++) {
+      // Where m is 0 there are no pairs, and neither randoms nor scatter.
+      const background = m[i]! > 0 ? randoms[i]! / layout.tofBins + scatter[i]! * share[tof]! : 0;
+      multiplicative.data[at] = m[i]!;
+      additive.data[at] = m[i]! > 0 ? background / m[i]! : 0;
+      mean.data[at] = m[i]! * integrals[at]! + background;
+    }
+    await turn(signal);
+  }
   const sinogram = (data: NdArray): Sinogram => ({ layout, values: data });
   return {
-    scan: {
-      prompts: sinogram(await poissonCounts(mean, seed, { signal })),
-      multiplicative: sinogram(m),
-      additive: sinogram(a),
-      position,
+    ...{ multiplicative: sinogram(multiplicative), additive: sinogram(additive), mean: sinogram(mean) },
+    expected: {
+      ...{ trues: counts * dose, randoms: randomsFraction * prompts, scatter: scatterFraction * prompts },
+      prompts: total(mean),
     },
-    expected: { trues: total(trues), randoms: total(randoms), scatter: total(scatter), prompts: total(mean) },
-    mean: sinogram(mean),
   };
 }
 

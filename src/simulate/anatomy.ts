@@ -1,7 +1,7 @@
 /** @file  What a phantom's file is given and gives; and the smooth map that makes a subject of it,
  *    q = D R (p − shift) + b(p):  sizes along the axes, roll about z, and bending by smooth random fields. */
 import type { Point } from '../core/array.js';
-import type { Material, Tissue } from './tissues.js';
+import type { Material, Tissue, Tracer } from './tissues.js';
 import type { Variation } from './variation.js';
 import type { Part, Warp } from './voxelise.js';
 import { waves } from './waves.js';
@@ -14,6 +14,9 @@ export interface PhantomContext {
   /** Draws lesions. */
   readonly lesions: Variation;
   readonly seed: number;
+  readonly tracer: Tracer;
+  /** @default by chance */
+  readonly arms?: 'up' | 'down' | undefined;
   readonly coldSpheres?: boolean | undefined;
 }
 

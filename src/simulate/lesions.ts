@@ -1,5 +1,5 @@
-/** @file  Lesions put into an anatomy: 0 … 6 a subject, 8 … 30 mm across (log-uniform), SUV log-normal about 6 and at most 25; one in
- *  twelve is cold, and some large ones have a necrotic core. */
+/** @file  Lesions put into an anatomy: so many a subject, log-uniform in diameter, log-normal in SUV; one in twelve is cold, and some large
+ *  ones have a necrotic core. */
 import type { Point } from '../core/array.js';
 import { ellipsoid } from './solids.js';
 import { firstInsertLabel } from './tissues.js';
@@ -47,6 +47,12 @@ export interface LesionOptions {
   readonly most?: number | undefined;
   /** Median SUV of hot lesions. @default 6 */
   readonly median?: number | undefined;
+  /** Smallest and largest diameter, mm; log-uniform between. @default [8, 30] */
+  readonly diameters?: readonly [smallest: number, largest: number] | undefined;
+  /** Highest SUV. @default 25 */
+  readonly highest?: number | undefined;
+  /** Share of lesions that attenuate as what they lie in does: the μ map does not show them. @default 0 */
+  readonly unseen?: number | undefined;
 }
 
 /** Adds random lesions of random shape. Hosts are equally likely; a host in which no place is found in 50 tries gets none. */
@@ -54,7 +60,7 @@ export function randomLesions(
   parts: readonly Part[],
   hosts: readonly Host[],
   vary: Variation,
-  { most = 6, median = 6 }: LesionOptions = {},
+  { most = 6, median = 6, diameters: [smallest, largest] = [8, 30], highest = 25, unseen = 0 }: LesionOptions = {},
 ): { parts: Part[]; inserts: Map<number, string> } {
   const out = [...parts];
   const inserts = new Map<number, string>();
@@ -63,15 +69,16 @@ export function randomLesions(
     const host = hosts[Math.floor(vary.between(0, hosts.length, 0))]!;
     const at = placeIn(parts, host, vary);
     if (!at) continue;
-    const around = partAt(parts, at)!.activity;
-    const diameter = 8 * (30 / 8) ** vary.between(0, 1, 0);
-    const hot = Math.min(25, Math.max(1.6 * around, median * Math.exp(vary.spread(0.55))));
+    const { activity: around, mu: muAround } = partAt(parts, at)!;
+    const diameter = smallest * (largest / smallest) ** vary.between(0, 1, 0);
+    const hot = Math.min(highest, Math.max(1.6 * around, median * Math.exp(vary.spread(0.55))));
     const isCold = vary.chance(1 / 12);
     const activity = isCold ? around * vary.between(0.05, 0.5, 0) : hot;
     const radii: Point = [vary.size(diameter / 2, 0.15), vary.size(diameter / 2, 0.15), vary.size(diameter / 2, 0.15)];
     const options = { yaw: vary.between(0, Math.PI, 0) };
     const label = firstInsertLabel + inserts.size;
-    const material = { label, activity, mu: host.mu, texture: 0.1 };
+    const mu = unseen > 0 && vary.chance(unseen) ? muAround : host.mu;
+    const material = { label, activity, mu, texture: 0.1 };
     out.push({ solid: ellipsoid(at, radii, options), ...material });
     if (diameter > 18 && !isCold && vary.chance(0.3)) {
       const core = radii.map((r) => r * vary.between(0.3, 0.6, 0)) as unknown as Point;

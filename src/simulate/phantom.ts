@@ -1,7 +1,7 @@
 /** @file  Digital phantoms: activity, attenuation and labels on a grid in the patient's world, from lists of analytic solids.
  *  Seed 0 is the canonical subject: fixed, without texture, so that every region is exactly uniform away from its borders. With another
  *  seed everything differs, within what subjects differ by: sizes, places, a smooth bending of the whole, uptakes, texture, lesions. */
-import type { Volume } from '../core/array.js';
+import type { Point, Shape3, Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
 import { centredGrid, checkedGrid, type Grid, type PetImage, petImage } from '../core/image.js';
 import { type Anatomy, type PhantomContext, warpOf } from './anatomy.js';
@@ -9,15 +9,16 @@ import { brain } from './phantoms/brain.js';
 import { cylinderPhantom } from './phantoms/cylinder.js';
 import { nemaIq } from './phantoms/nema-iq.js';
 import { thorax } from './phantoms/thorax.js';
+import { wholeBody, wholeBodyMiddle } from './phantoms/whole-body.js';
 import { type Tracer, tissueLibrary, tissueNames, tracers } from './tissues.js';
 import { variation } from './variation.js';
 import { voxelise } from './voxelise.js';
 import { waves } from './waves.js';
 
-export type PhantomKind = 'cylinder' | 'nema-iq' | 'thorax' | 'brain';
+export type PhantomKind = 'cylinder' | 'nema-iq' | 'thorax' | 'brain' | 'wholebody';
 
 export interface PhantomOptions {
-  /** @default 31 × 95 × 95 voxels of 4 mm, centred on 0 */
+  /** @default voxels of 4 mm: 31 × 95 × 95 centred on 0; the whole body from the crown to the thighs */
   readonly grid?: Grid | undefined;
   /** Which subject: an integer; 0 is the canonical one. @default 0 */
   readonly seed?: number | undefined;
@@ -25,6 +26,8 @@ export interface PhantomOptions {
   readonly tracer?: Tracer | undefined;
   /** NEMA phantom: the two largest spheres cold, as in NU 2-2007, instead of hot. @default false; by chance with a seed */
   readonly coldSpheres?: boolean | undefined;
+  /** Whole body: where the arms are. @default up in the canonical subject, by chance in others */
+  readonly arms?: 'up' | 'down' | undefined;
 }
 
 export interface Phantom {
@@ -43,9 +46,18 @@ const makers: Record<PhantomKind, (context: PhantomContext) => Anatomy> = {
   'nema-iq': nemaIq,
   thorax,
   brain,
+  wholebody: wholeBody,
 };
 /** The phantoms there are. */
 export const phantomKinds: readonly PhantomKind[] = Object.keys(makers) as PhantomKind[];
+
+/** A grid that shows the phantom: the field of view of the scanner `small`, or the whole body. @param voxel mm. */
+export function phantomGrid(kind: PhantomKind, voxel = 4): Grid {
+  const extent: Point = kind === 'wholebody' ? [1180, 320, 580] : [124, 380, 380];
+  const shape = extent.map((mm) => Math.max(1, Math.round(mm / voxel))) as unknown as Shape3;
+  const { origin, voxelSize } = centredGrid(shape, [voxel, voxel, voxel]);
+  return { shape, voxelSize, origin: kind === 'wholebody' ? [origin[0] + wholeBodyMiddle, origin[1], origin[2]] : origin };
+}
 
 // Streams of random numbers of one seed.
 const forAnatomy = 0;
@@ -60,7 +72,7 @@ const forTexture = 4;
  * @throws GeometryError for a grid that cannot be.
  */
 export function phantom(kind: PhantomKind, options: PhantomOptions = {}): Phantom {
-  const { grid = centredGrid([31, 95, 95], [4, 4, 4]), seed = 0, tracer = 'fdg', coldSpheres } = options;
+  const { seed = 0, tracer = 'fdg', coldSpheres, arms } = options;
   if (!Object.hasOwn(makers, kind)) {
     throw new OptionError('Unknown phantom', { expected: `one of ${phantomKinds.join(', ')}`, found: kind });
   }
@@ -68,12 +80,14 @@ export function phantom(kind: PhantomKind, options: PhantomOptions = {}): Phanto
     throw new OptionError('Unknown tracer', { expected: `one of ${tracers.join(', ')}`, found: tracer });
   }
   if (!Number.isSafeInteger(seed)) throw new OptionError('Seed', { key: 'seed', expected: 'an integer', found: seed });
-  checkedGrid(grid);
+  const grid = checkedGrid(options.grid ?? phantomGrid(kind));
   const anatomy = makers[kind]({
     tissue: tissueLibrary(tracer, variation(seed, forUptake)),
     anatomy: variation(seed, forAnatomy),
     lesions: variation(seed, forLesions),
     seed,
+    tracer,
+    arms,
     coldSpheres,
   });
   const voxels = voxelise(anatomy.parts, grid, {

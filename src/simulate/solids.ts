@@ -103,6 +103,38 @@ export function spheroid(a: Point, b: Point, radius: number): Solid {
   };
 }
 
+/** Cross-section of a loft: at z, centred on y, x, with half axes ry, rx; mm. */
+export type Station = readonly [z: number, y: number, x: number, ry: number, rx: number];
+
+/** A trunk or limb: ellipses stacked along z, linear between stations. Stations rise in z; only the exponent of the options is used. */
+export function loft(stations: readonly Station[], { exponent = 2 }: Pick<SolidOptions, 'exponent'> = {}): Solid {
+  const first = stations[0]!;
+  const last = stations.at(-1)!;
+  return {
+    inside: (z, y, x) => {
+      if (z < first[0] || z > last[0]) return false;
+      let i = 1;
+      while (i < stations.length - 1 && stations[i]![0] < z) i++;
+      const a = stations[i - 1]!;
+      const b = stations[i]!;
+      const t = (z - a[0]) / (b[0] - a[0]);
+      const at = (k: 1 | 2 | 3 | 4): number => a[k] + t * (b[k] - a[k]);
+      return inUnitBall(exponent, 0, (y - at(1)) / at(3), (x - at(2)) / at(4));
+    },
+    low: [first[0], Math.min(...stations.map((s) => s[1] - s[3])), Math.min(...stations.map((s) => s[2] - s[4]))],
+    high: [last[0], Math.max(...stations.map((s) => s[1] + s[3])), Math.max(...stations.map((s) => s[2] + s[4]))],
+  };
+}
+
+/** The solid moved by mm along z, y, x. */
+export function moved({ inside, low, high }: Solid, [dz, dy, dx]: Point): Solid {
+  return {
+    inside: (z, y, x) => inside(z - dz, y - dy, x - dx),
+    low: [low[0] + dz, low[1] + dy, low[2] + dx],
+    high: [high[0] + dz, high[1] + dy, high[2] + dx],
+  };
+}
+
 /** A part of a ring: one side (the sign of x), from one y to another, both from the centre in mm. */
 export interface Arc {
   readonly side: 1 | -1;

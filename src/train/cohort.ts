@@ -1,44 +1,194 @@
-/** @file  Training subjects by simulation: phantom → low-count scan → OSEM, all by this library, so that the noise is that of PET. */
-
-import type { CallOptions } from '../core/iterate.js';
-import { last } from '../core/iterate.js';
-import { random } from '../core/random.js';
+/** @file  Training subjects by simulation: phantom → scan → thinned to a low dose → OSEM, all by this library, so that the noise is that of
+ *  PET. The scan is projected once; each low-dose image is a Poisson draw of a fraction of its mean, which is what thinning a full scan
+ *  gives. Truth and scan are on the same grid: what the voxels of the truth cannot show, the scan does not hold either. */
+import { array, fill, type Volume } from '../core/array.js';
+import { centredGrid, type Grid, type PetImage, petImage } from '../core/image.js';
+import type { PoissonSubset } from '../core/interfaces.js';
+import { type CallOptions, last } from '../core/iterate.js';
+import { type Random, random } from '../core/random.js';
 import { fromWorld, toWorld } from '../geometry/frame.js';
-import { scannerByName } from '../geometry/scanners.js';
-import { sinogramLayout } from '../geometry/sinogram.js';
+import { fieldOfViewMask } from '../geometry/grid.js';
+import { gatherViews } from '../geometry/sinogram.js';
+import { orderedSubsets } from '../geometry/subsets.js';
+import { compose } from '../projector/compose.js';
 import type { ProjectorEngine } from '../projector/engine.js';
-import { systemModel } from '../projector/system-model.js';
+import { gaussianPsf } from '../projector/psf.js';
 import { osem, uniformStart } from '../recon/osem.js';
-import { acquire } from '../simulate/acquisition.js';
+import { type ExpectedScan, expectedScan, poissonCounts } from '../simulate/acquisition.js';
 import { phantom } from '../simulate/phantom.js';
-import type { CohortConfig } from './config.js';
+import { relativeActivity, type Tracer } from '../simulate/tissues.js';
+import { virtualLayout, virtualScanner } from '../simulate/virtual-scanners.js';
 import type { Subject } from './subject.js';
+import type { CohortConfig } from './cohort-config.js';
+import { type Region, regionGrid } from './regions.js';
 
-/** One subject of a cohort: its truth, and an OSEM image of each noise draw; SUV, axes of the world. */
-export async function simulateSubject(
+/** What is simulated. */
+export interface Recipe {
+  readonly region: Region;
+  readonly tracer: Tracer;
+  /** Name of a virtual scanner. */
+  readonly scanner: string;
+  readonly seed: number;
+  /** mm. */
+  readonly voxel: number;
+  /** Thickness of a slice, relative to the voxel. */
+  readonly thickness: number;
+  /** Place along the region, 0 … 1. */
+  readonly along: number;
+  /** Full dose of this subject, relative to the usual one. */
+  readonly exposure: number;
+  readonly draws: readonly Draw[];
+}
+
+/** How one low-dose image is made. */
+export interface Draw {
+  /** Share of the full dose. */
+  readonly dose: number;
+  readonly iterations: number;
+  /** Whether the reconstruction models the resolution. */
+  readonly psf: boolean;
+  /** Gaussian after the reconstruction, mm FWHM; 0 none. */
+  readonly filter: number;
+  readonly seed: number;
+}
+
+/** A subject with what its evaluation needs. */
+export interface SimulatedSubject extends Subject {
+  readonly recipe: Recipe;
+  /** μ, 1/cm. */
+  readonly anatomy: Float32Array;
+  readonly labels: Float32Array;
+  readonly names: Readonly<Record<number, string>>;
+  /** Expected trues at full dose. */
+  readonly trues: number;
+}
+
+export type Group = 'training' | 'validation' | 'test';
+const firstOf: Readonly<Record<Group, number>> = { training: 0, validation: 400_000, test: 500_000 };
+
+/** The seed of a subject: groups never share one. @param number from 1. */
+export function subjectSeed(seed: number, group: Group, number: number): number {
+  return seed * 1_000_000 + firstOf[group] + number;
+}
+
+/** Draws a subject from the lists of a cohort. */
+export function recipeOf(config: Omit<CohortConfig, 'keptOut'>, seed: number): Recipe {
+  const r = random(seed, 40);
+  const pick = <T>(list: readonly T[]): T => list[r.integer(list.length)]!;
+  const recipe = {
+    ...{ region: pick(config.regions), tracer: pick(config.tracers), scanner: pick(config.scanners), seed },
+    ...{ voxel: logUniform(config.voxel, r), thickness: 0.75 + 0.5 * r.uniform(), along: r.uniform() },
+    exposure: Math.exp(0.3 * r.normal()),
+  };
+  const draws = Array.from({ length: config.draws }, (_, k): Draw => {
+    const [psf, filtered] = [r.uniform() < config.psfShare, r.uniform() < config.filteredShare];
+    const [dose, iterations, fwhm] = [logUniform(config.doses, r), 2 + r.integer(2), 2 + 4 * r.uniform()];
+    return { dose, iterations, psf, filter: filtered ? fwhm : 0, seed: seed * 100 + k };
+  });
+  return { ...recipe, draws };
+}
+
+/**
+ * The subject of that number: those of training come first, then those of validation.
+ * @param number from 1 to subjects + validation.
+ */
+export function simulateSubject(
   config: CohortConfig,
   seed: number,
   number: number,
   engine: ProjectorEngine,
   options: CallOptions = {},
-): Promise<Subject> {
-  const subjectSeed = seed * 1_000_000 + number;
-  const { activity, mu } = phantom(config.kinds[number % config.kinds.length]!, { seed: subjectSeed });
-  const { span, maxRingDifference, randomsFraction, scatterFraction, psf, subsets, iterations } = config;
-  const layout = sinogramLayout(scannerByName(config.scanner), { span, maxRingDifference });
-  const { grid } = fromWorld(activity, 'HFS');
-  const draw = random(subjectSeed, 1);
+): Promise<SimulatedSubject> {
+  const own =
+    number <= config.subjects ? subjectSeed(seed, 'training', number) : subjectSeed(seed, 'validation', number - config.subjects);
+  return simulate(recipeOf(config, own), config.voxels, engine, options);
+}
+
+/** A subject as its recipe says. @param voxels that its images have about. */
+export async function simulate(
+  recipe: Recipe,
+  voxels: number,
+  engine: ProjectorEngine,
+  options: CallOptions = {},
+): Promise<SimulatedSubject> {
+  const { region, tracer, seed } = recipe;
+  const who = { seed, tracer };
+  const { kind, grid: place } = regionGrid(region, who, { ...recipe, voxels });
+  const { activity, mu, labels, names } = phantom(kind, { ...who, grid: place });
+  const scanner = virtualScanner(recipe.scanner);
+  const layout = virtualLayout(scanner, place);
+  // The bed brings the region to the middle of the scanner.
+  const centred = ({ values, unit }: PetImage): PetImage => petImage(centredGrid(place.shape, place.voxelSize), values, unit);
+  const scan = await expectedScan({
+    ...{ activity: centred(activity), mu: centred(mu), layout, engine, ...options },
+    ...{ psf: scanner.psf, randomsFraction: scanner.randomsFraction, scatterFraction: scanner.scatterFraction },
+    sensitivity: scanner.sensitivity * relativeActivity[tracer] * recipe.exposure,
+  });
+  const { grid } = fromWorld(centred(activity), 'HFS');
   const lowDose: Float32Array[] = [];
-  for (let k = 0; k < config.draws; k++) {
-    const [low, high] = config.counts;
-    const counts = low * (high / low) ** draw.uniform();
-    const { scan } = await acquire({
-      ...{ activity, mu, layout, engine, counts, randomsFraction, scatterFraction, psf, seed: subjectSeed * 10 + k },
-      ...options,
-    });
-    const model = await systemModel(scan, engine, grid, { subsets, ...options });
-    const { image } = await last(osem(model, { epochs: iterations, initial: uniformStart(model), ...options }));
+  const models = new Map<boolean, readonly PoissonSubset[]>();
+  for (const draw of recipe.draws) {
+    const known = models.get(draw.psf) ?? (await subsetsOf(scan, grid, engine, draw.psf ? scanner.psf : 0, options));
+    models.set(draw.psf, known);
+    const image = await reconstructDraw(scan, known, grid, draw, options);
     lowDose.push(toWorld(image, grid, 'HFS', 'SUV').values.data);
   }
-  return { shape: activity.grid.shape, voxelSize: activity.grid.voxelSize, truth: activity.values.data, lowDose };
+  return {
+    ...{ shape: place.shape, voxelSize: place.voxelSize, truth: activity.values.data, anatomy: mu.values.data, lowDose },
+    ...{ recipe, labels: labels.values.data, names, trues: scan.expected.trues },
+  };
+}
+
+/**
+ * The scan's subsets without prompts. The factors m cancel between Aᵀ m and y / (m (A x + a)), so that the model is A alone and only the
+ * sensitivity knows them: two passes over the data less.
+ */
+async function subsetsOf(
+  { multiplicative, additive }: ExpectedScan,
+  grid: Grid,
+  engine: ProjectorEngine,
+  psf: number,
+  options: CallOptions,
+): Promise<PoissonSubset[]> {
+  const { layout } = multiplicative;
+  const made: PoissonSubset[] = [];
+  for (const views of orderedSubsets(layout.views, subsetCount)) {
+    const lines = engine.sinogramProjector(layout, views, grid);
+    const model = psf === 0 ? lines : compose(lines, engine.gaussianPsf(grid, psf));
+    const sensitivity = await model.adjoint(gatherViews(multiplicative, views), options);
+    made.push({ model, prompts: array([0]), background: gatherViews(additive, views), sensitivity });
+  }
+  return made;
+}
+const subsetCount = 8;
+
+/** One noisy image: y ~ Poisson(dose · ȳ), reconstructed as y / dose, then filtered. */
+async function reconstructDraw(
+  { mean }: ExpectedScan,
+  model: readonly PoissonSubset[],
+  grid: Grid,
+  { dose, iterations, filter, seed }: Draw,
+  options: CallOptions,
+): Promise<Volume> {
+  const { layout, values } = mean;
+  const counts = await poissonCounts(
+    array(
+      values.shape,
+      values.data.map((y) => dose * y),
+    ),
+    seed,
+    options,
+  );
+  for (let i = 0; i < counts.data.length; i++) counts.data[i]! /= dose;
+  const views = orderedSubsets(layout.views, subsetCount);
+  const subsets = model.map((subset, k) => ({ ...subset, prompts: gatherViews({ layout, values: counts }, views[k]!) }));
+  const start = uniformStart(subsets).data;
+  const mask = fieldOfViewMask(layout, grid).data;
+  const initial = fill(grid.shape, (i) => start[i]! * mask[i]!);
+  const { image } = await last(osem(subsets, { epochs: iterations, initial, ...options }));
+  return filter === 0 ? image : gaussianPsf(grid, filter).forward(image, options);
+}
+
+function logUniform([low, high]: readonly [number, number], r: Random): number {
+  return low * (high / low) ** r.uniform();
 }

@@ -1,37 +1,7 @@
 /** @file  The description of a training run, as `coincide train CONFIG` reads it. */
 import { prettifyError, z } from 'zod';
 import { FormatError } from '../core/errors.js';
-import type { PhantomKind } from '../simulate/phantom.js';
-
-/** Simulated subjects: phantom → low-count scan → OSEM. */
-export interface CohortConfig {
-  /** Kinds of phantom, taken in turn. @default ['thorax'] */
-  readonly kinds: readonly PhantomKind[];
-  /** Training subjects; their seeds are seed · 10⁶ + 1, 2, … @default 96 */
-  readonly subjects: number;
-  /** Validation subjects; their seeds follow those of training. @default 4 */
-  readonly validation: number;
-  /** Noise realisations of each subject. @default 2 */
-  readonly draws: number;
-  /** @default 'small' */
-  readonly scanner: string;
-  /** @default 3 */
-  readonly span: number;
-  /** @default 7 */
-  readonly maxRingDifference: number;
-  /** Range of expected trues; drawn log-uniformly. @default [2e5, 4e6] */
-  readonly counts: readonly [number, number];
-  /** Of the expected prompts. @default 0.2 */
-  readonly randomsFraction: number;
-  /** Of the expected prompts. @default 0.2 */
-  readonly scatterFraction: number;
-  /** Resolution of the simulated scanner, mm FWHM. @default 5 */
-  readonly psf: number;
-  /** OSEM that makes the low-count image. @default 8 */
-  readonly subsets: number;
-  /** @default 2 */
-  readonly iterations: number;
-}
+import { type CohortConfig, checkedCohort, cohortSchema } from './cohort-config.js';
 
 /** The U-Net to train. */
 export interface NetworkConfig {
@@ -98,33 +68,13 @@ export interface TrainingConfig {
 }
 
 const count = z.int().positive();
-const fraction = z.number().min(0).max(0.9);
 const share = z.number().min(0).max(1);
 const schema = z.strictObject({
   name: z.string().min(1),
   version: z.string().default('1.0.0'),
   licence: z.string().default('MIT'),
   seed: z.int().nonnegative().default(1),
-  cohort: z
-    .strictObject({
-      kinds: z
-        .array(z.enum(['thorax', 'brain', 'nema-iq', 'cylinder']))
-        .min(1)
-        .default(['thorax']),
-      subjects: count.default(96),
-      validation: count.default(4),
-      draws: count.default(2),
-      scanner: z.string().default('small'),
-      span: count.default(3),
-      maxRingDifference: z.int().nonnegative().default(7),
-      counts: z.tuple([z.number().positive(), z.number().positive()]).default([2e5, 4e6]),
-      randomsFraction: fraction.default(0.2),
-      scatterFraction: fraction.default(0.2),
-      psf: z.number().nonnegative().default(5),
-      subsets: count.default(8),
-      iterations: count.default(2),
-    })
-    .prefault({}),
+  cohort: cohortSchema,
   network: z
     .strictObject({
       channels: z.array(count).min(1).default([32, 64, 96]),
@@ -164,9 +114,7 @@ export function parseTrainingConfig(data: unknown, file?: string): TrainingConfi
   if (!parsed.success)
     throw new FormatError('This does not describe a training run', { file, hint: `\n${prettifyError(parsed.error)}` });
   const { patch, cohort, network } = parsed.data;
-  if (cohort.counts[0] > cohort.counts[1]) {
-    throw new FormatError('Training run', { file, key: 'cohort.counts', expected: 'lowest, highest', found: cohort.counts });
-  }
+  checkedCohort(cohort, file);
   const step = 2 ** network.channels.length;
   if (patch.some((n) => n % step !== 0)) {
     throw new FormatError('Training run', { file, key: 'patch', expected: `multiples of ${step}`, found: patch });

@@ -12,8 +12,10 @@ import { type Field, waves } from '../waves.js';
 
 type Organ = readonly [solid: Solid, tissue: Tissue];
 
-const brainCentre: Point = [10, 0, 0];
-const brainRadii: Point = [64, 83, 66];
+/** mm. */
+export const brainCentre: Point = [10, 0, 0];
+/** mm. */
+export const brainRadii: Point = [64, 83, 66];
 
 export function brain({ tissue, anatomy: vary, lesions, seed }: PhantomContext): Anatomy {
   const organs = [...head(vary), ...cerebrum(vary, seed), ...deepNuclei(vary), ...ventricles(vary), ...hindbrain(vary)];
@@ -34,7 +36,8 @@ export function brain({ tissue, anatomy: vary, lesions, seed }: PhantomContext):
   };
 }
 
-function head(vary: Variation): Organ[] {
+/** Skin, skull, fluid; the brain goes in. */
+export function head(vary: Variation): Organ[] {
   const scalp = vary.between(4, 8, 6);
   const skull = vary.between(5, 8, 6.5);
   const gap = vary.between(1.5, 4.5, 2.5); // fluid between brain and skull; wider in the old

@@ -4,21 +4,17 @@ import type { Point } from '../../core/array.js';
 import type { Anatomy, PhantomContext } from '../anatomy.js';
 import { type Host, type LesionSpec, placeLesions, randomLesions } from '../lesions.js';
 import { box, cylinder, ellipsoid, ring, type Solid, spheroid, tube } from '../solids.js';
-import type { Tissue } from '../tissues.js';
+import { lesionUptake, type Tissue } from '../tissues.js';
 import type { Variation } from '../variation.js';
 import type { Part } from '../voxelise.js';
 
-type Organ = readonly [solid: Solid, tissue: Tissue];
+/** What is put where. */
+export type Organ = readonly [solid: Solid, tissue: Tissue];
 
-export function thorax({ tissue, anatomy: vary, lesions, seed }: PhantomContext): Anatomy {
+export function thorax({ tissue, anatomy: vary, lesions, seed, tracer }: PhantomContext): Anatomy {
   const organs = [...trunk(vary), ...lungs(vary), ...abdomen(vary), ...skeleton(vary), ...vessels(vary), ...heart(vary)];
   const parts: Part[] = organs.map(([solid, name]) => ({ solid, ...tissue(name) }));
-  // Glucose uptake of the heart depends on the last meal: from a blazing ring to none at all.
-  const heartUptake = vary.chance(0.3) ? vary.between(1.2, 2.5, 0) : vary.between(4, 8, tissue('myocardium').activity);
-  const isFdg = tissue('myocardium').activity > 2.5;
-  const withHeart = parts.map((part) =>
-    isFdg && part.label === tissue('myocardium').label ? { ...part, activity: heartUptake } : part,
-  );
+  const withHeart = withHeartUptake(parts, { tissue, anatomy: vary, tracer });
   const placed =
     seed === 0
       ? placeLesions(withHeart, canonicalLesions(tissue('liver').activity))
@@ -26,11 +22,22 @@ export function thorax({ tissue, anatomy: vary, lesions, seed }: PhantomContext)
           withHeart,
           hosts((name) => tissue(name).label),
           lesions,
+          { median: lesionUptake[tracer] },
         );
   return {
     ...placed,
     bending: { size: [0.06, 0.05, 0.045], shift: [55, 5, 5], roll: 0.05, bend: 3.5, wavelengths: [160, 360] },
   };
+}
+
+/** Glucose uptake of the heart depends on the last meal: from a blazing ring to none at all. */
+export function withHeartUptake(
+  parts: readonly Part[],
+  { tissue, anatomy: vary, tracer }: Pick<PhantomContext, 'tissue' | 'anatomy' | 'tracer'>,
+): readonly Part[] {
+  const { label, activity } = tissue('myocardium');
+  const heartUptake = vary.chance(0.3) ? vary.between(1.2, 2.5, 0) : vary.between(4, 8, activity);
+  return tracer === 'fdg' ? parts.map((part) => (part.label === label ? { ...part, activity: heartUptake } : part)) : parts;
 }
 
 function trunk(vary: Variation): Organ[] {
@@ -52,7 +59,7 @@ function trunk(vary: Variation): Organ[] {
   return organs;
 }
 
-function lungs(vary: Variation): Organ[] {
+export function lungs(vary: Variation): Organ[] {
   const organs: Organ[] = [[cylinder([0, -2, 0], [165, 84, 132], { exponent: 2.3 }), 'fat']];
   for (const side of [-1, 1]) {
     const radii: Point = [vary.size(160, 0.05), vary.size(80, 0.04), vary.size(side > 0 ? 61 : 58, 0.04)];
@@ -76,7 +83,7 @@ function lungs(vary: Variation): Organ[] {
   return organs;
 }
 
-function abdomen(vary: Variation): Organ[] {
+export function abdomen(vary: Variation): Organ[] {
   const dome = vary.spread(9); // breathing
   const organs: Organ[] = [
     [cylinder([-320, -2, 0], [200 + dome, 80, 128], { exponent: 2.3 }), 'abdomen'],
@@ -110,7 +117,7 @@ function abdomen(vary: Variation): Organ[] {
   return organs;
 }
 
-function skeleton(vary: Variation): Organ[] {
+export function skeleton(vary: Variation): Organ[] {
   const organs: Organ[] = [];
   const slope = vary.between(0.35, 0.6, 0.48);
   const first = vary.spread(6);
@@ -148,7 +155,7 @@ function skeleton(vary: Variation): Organ[] {
   return organs;
 }
 
-function vessels(vary: Variation): Organ[] {
+export function vessels(vary: Variation): Organ[] {
   const r = vary.size(12, 0.1);
   const aorta: Point = [70, -42, -20];
   return [
@@ -170,7 +177,7 @@ function vessels(vary: Variation): Organ[] {
 }
 
 /** The left ventricle is a thick cup whose apex points to the left, forwards and down; the other chambers lie around its base. */
-function heart(vary: Variation): Organ[] {
+export function heart(vary: Variation): Organ[] {
   const at = (z: number, y: number, x: number): Point => [z + vary.spread(2), y + vary.spread(2), x + vary.spread(2)];
   const wall = vary.size(10.5, 0.12);
   const across = vary.size(31, 0.07);
