@@ -1,93 +1,122 @@
-/** @file  coincide doctor: what this machine has, whether the engines compute rightly, and how fast. */
+/** @file  coincide doctor: what this machine has, whether the engines compute rightly, how fast, and what --device auto takes. */
 import { cpus, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import { fill } from '../core/array.js';
-import { defaultGrid } from '../geometry/grid.js';
-import { scannerByName } from '../geometry/scanners.js';
-import { sinogramLayout } from '../geometry/sinogram.js';
 import { openEngine } from '../node/devices.js';
+import { type Answer, lookForGpu } from '../node/gpu-device.js';
 import { defaultModel, loadModel } from '../node/model-folder.js';
 import { version } from '../node/version.js';
-import { adjointError } from '../projector/adjoint-error.js';
+import { type EngineSpeed, engineSpeed, type SelfTest, selfTest } from '../projector/self-test.js';
 import { type Result, type Run, verb } from './verb.js';
 
+/** What was found out, or why not. */
+type Tried<T> = ({ readonly works: true } & T) | { readonly works: false; readonly why: string };
+type Tested = Tried<SelfTest & EngineSpeed & { readonly details: string | undefined }>;
+
+const devices = ['reference', 'cpu', 'gpu'] as const;
+
 export function doctor(program: Command): void {
-  const command = program.command('doctor').description('check the installation: engines, self-test, speed');
+  const command = program.command('doctor').description('check the installation: engines, graphics card, self-tests, speed');
   verb(command, async (run: Run): Promise<Result> => {
     const machine = {
+      coincide: version(),
       node: process.version,
       platform: `${process.platform} ${process.arch}`,
       cpu: cpus()[0]?.model ?? 'unknown',
       cores: cpus().length,
       memoryGiB: Math.round(totalmem() / 2 ** 30),
     };
-    const engines: Record<string, unknown> = {};
-    for (const device of ['reference', 'cpu'] as const) engines[device] = await attempt(() => testEngine(run, device));
-    engines.gpu = { works: false, why: 'there is no GPU engine in this version' };
-    const networks = await attempt(() => testNetwork(run));
-    const report = { coincide: version(), ...machine, engines, networks };
+    const answer = await lookForGpu();
+    const engines: Record<string, Tested> = {};
+    for (const device of devices) {
+      if (device === 'gpu' && !answer.gpu) engines.gpu = { works: false, why: answer.why! };
+      else engines[device] = await attempt(run, () => testEngine(run, device));
+    }
+    const networks = await attempt(run, () => testNetwork(run));
+    const { provider: _, ...adapter } = answer.gpu ?? { provider: undefined };
+    const gpu = answer.gpu ? { found: true, ...adapter, why: answer.why } : { found: false, why: answer.why };
+    const auto = answer.gpu && answer.why === undefined ? 'gpu' : 'cpu';
     return {
-      json: report,
-      text: JSON.stringify(report, null, 2)
-        .replace(/[{}",]/g, '')
-        .replace(/\n\s*\n/g, '\n')
-        .trim(),
+      json: { ...machine, gpu, engines, auto, networks },
+      text: [
+        `coincide ${machine.coincide}, Node ${machine.node}, ${machine.platform}`,
+        `${machine.cpu}, ${machine.cores} ${machine.cores === 1 ? 'core' : 'cores'}, ${machine.memoryGiB} GiB`,
+        '',
+        ...cardLines(answer),
+        '',
+        ...Object.entries(engines).map(([name, tested]) => `${name.padEnd(10)} ${engineLine(tested)}`),
+        `networks   ${networks.works ? `${networks.runtime}: ${networks.model}, ${networks.millisecondsPerPatch} ms a patch` : networks.why}`,
+        '',
+        `--device auto takes ${auto}${answer.gpu && answer.why !== undefined ? `: ${answer.why}` : '.'}`,
+      ].join('\n'),
     };
   });
 }
 
-async function attempt(test: () => Promise<Record<string, unknown>>): Promise<Record<string, unknown>> {
+function cardLines({ gpu }: Answer): string[] {
+  if (!gpu) return ['graphics   no card'];
+  const { maxStorageBufferBindingSize: binding, maxBufferSize, maxStorageBuffersPerShaderStage: arrays } = gpu.limits;
+  const mebibytes = Math.floor(Math.min(binding, maxBufferSize) / 2 ** 20);
+  return [
+    `graphics   ${gpu.name} (${[gpu.vendor, gpu.architecture].filter(Boolean).join(', ') || 'no more is told'}), through ${gpu.through}`,
+    `           arrays up to ${mebibytes} MiB, ${arrays} to a kernel`,
+  ];
+}
+
+function engineLine(tested: Tested): string {
+  if (!tested.works) return tested.why;
+  const { adjointError, integralError, forwardNsPerStep, backNsPerStep, details } = tested;
+  const errors = `adjoint to ${adjointError.toExponential(0)}, integrals to ${integralError.toExponential(0)}`;
+  const speed = `forward ${short(forwardNsPerStep)}, back ${short(backNsPerStep)} ns per step of a line`;
+  return `right (${errors}); ${speed}${details === undefined ? '' : ` (${details})`}`;
+}
+
+const short = (ns: number): string => (ns < 100 ? ns.toPrecision(2) : ns.toFixed(0));
+
+async function attempt<T>(run: Run, test: () => Promise<T>): Promise<Tried<T>> {
   try {
     return { works: true, ...(await test()) };
   } catch (error) {
+    run.signal.throwIfAborted();
     return { works: false, why: (error as Error).message };
   }
 }
 
-/** Adjoint identity on a small oblique geometry, then the time of one forward and one back projection of a few views. */
-async function testEngine(run: Run, device: 'reference' | 'cpu'): Promise<Record<string, unknown>> {
-  const engine = await openEngine({ ...run.options, device });
+async function testEngine(
+  { options, signal }: Run,
+  device: (typeof devices)[number],
+): Promise<SelfTest & EngineSpeed & { readonly details: string | undefined }> {
+  const engine = await openEngine({ ...options, device });
   try {
-    const layout = sinogramLayout(scannerByName('small'), { span: 3, maxRingDifference: 7 });
-    const grid = defaultGrid(layout);
-    const views = device === 'cpu' ? Array.from({ length: layout.views }, (_, v) => v) : [5];
-    const A = engine.sinogramProjector(layout, views, grid);
-    const x = fill(A.inShape, () => 1);
-    await A.forward(x);
-    const forward = await milliseconds(() => A.forward(x));
-    const y = fill(A.outShape, () => 1);
-    const back = await milliseconds(() => A.adjoint(y));
-    const error = await adjointError(engine.sinogramProjector(layout, [5], grid));
-    const lines = y.data.length;
-    return {
-      adjointError: error,
-      forwardNsPerLine: Math.round((1e6 * forward) / lines),
-      backNsPerLine: Math.round((1e6 * back) / lines),
-      lines,
-    };
+    const test = await selfTest(engine, { signal });
+    if (!test.passed) {
+      throw new Error(
+        `computes wrongly: adjoint error ${test.adjointError.toExponential(1)}, integral error ${test.integralError.toExponential(1)}. Do not use it; please report this`,
+      );
+    }
+    return { details: engine.details, ...test, ...(await engineSpeed(engine, { signal })) };
   } finally {
     await engine.dispose();
   }
 }
 
-async function testNetwork(run: Run): Promise<Record<string, unknown>> {
+async function testNetwork(run: Run): Promise<{
+  readonly runtime: string;
+  readonly model: string;
+  readonly millisecondsPerPatch: number;
+}> {
   const model = await loadModel(defaultModel, run.options);
   try {
     const x = fill(model.card.patch, (i) => 1 + Math.sin(i));
     await model.mean(x);
-    const time = await milliseconds(() => model.mean(x));
+    const started = performance.now();
+    await model.mean(x);
     return {
       runtime: 'onnxruntime-node, cpu',
       model: `${model.card.name} ${model.card.version}`,
-      millisecondsPerPatch: Math.round(time * 10) / 10,
+      millisecondsPerPatch: Math.round((performance.now() - started) * 10) / 10,
     };
   } finally {
     await model.dispose();
   }
-}
-
-async function milliseconds(work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
 }

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { type ProjectorEngine, referenceEngine } from '../projector/engine.js';
 import { openGpuEngine } from '../projector/gpu/engine.js';
-import { findGpu, realGpu } from './gpu-device.js';
+import { findGpu, lookForGpu } from './gpu-device.js';
 import { openCpuEngine } from './kernel-pool.js';
 
 export interface DeviceOptions {
@@ -25,8 +25,8 @@ export async function openEngine(options: DeviceOptions = {}): Promise<Projector
   if (device === 'reference') return referenceEngine();
   if (device === 'gpu') return openGpuEngine((await findGpu()).provider);
   if (device === 'auto') {
-    const { gpu } = await realGpu();
-    if (gpu) return openGpuEngine(gpu.provider);
+    const { gpu, why } = await lookForGpu();
+    if (gpu && why === undefined) return openGpuEngine(gpu.provider);
   }
   return openCpuEngine({ threads: threadCount(options) });
 }

@@ -48,17 +48,20 @@ export async function findGpu(): Promise<FoundGpu> {
   };
 }
 
-/** What `auto` did about the graphics card. */
-export type AutoGpu = { readonly gpu: FoundGpu } | { readonly gpu?: undefined; readonly why: string };
+/** The adapter that answered, if one did, and why `auto` does not take it, if it does not. */
+export interface Answer {
+  readonly gpu?: FoundGpu | undefined;
+  readonly why?: string | undefined;
+}
 
-/** A real graphics card, or why there is none. Asks only where there can be one: Dawn prints a warning where no driver is. */
-export async function realGpu(): Promise<AutoGpu> {
+/** Looks for a real graphics card, only where there can be one: Dawn prints a warning where no driver is. */
+export async function lookForGpu(): Promise<Answer> {
   if (!ownGpu() && process.platform === 'linux' && vulkanDrivers().length === 0) {
-    return { why: `no Vulkan driver is installed. ${driverHint()}` };
+    return { why: `No Vulkan driver is installed. ${driverHint()}` };
   }
   try {
     const gpu = await findGpu();
-    return gpu.software ? { why: `${gpu.name} is slower than the cpu engine: only --device gpu uses it.` } : { gpu };
+    return gpu.software ? { gpu, why: `${gpu.name} is slower than the cpu engine: only --device gpu uses it.` } : { gpu };
   } catch (error) {
     if (error instanceof DeviceError) return { why: error.message };
     throw error;
