@@ -53,7 +53,7 @@ export const phantomKinds: readonly PhantomKind[] = Object.keys(makers) as Phant
 
 /** A grid that shows the phantom: the field of view of the scanner `small`, or the whole body. @param voxel mm. */
 export function phantomGrid(kind: PhantomKind, voxel = 4): Grid {
-  const extent: Point = kind === 'wholebody' ? [1180, 320, 580] : [124, 380, 380];
+  const extent: Point = kind === 'wholebody' ? [1180, 320, 640] : [124, 380, 380];
   const shape = extent.map((mm) => Math.max(1, Math.round(mm / voxel))) as unknown as Shape3;
   const { origin, voxelSize } = centredGrid(shape, [voxel, voxel, voxel]);
   return { shape, voxelSize, origin: kind === 'wholebody' ? [origin[0] + wholeBodyMiddle, origin[1], origin[2]] : origin };

@@ -18,9 +18,9 @@ import { type ExpectedScan, expectedScan, poissonCounts } from '../simulate/acqu
 import { phantom } from '../simulate/phantom.js';
 import { relativeActivity, type Tracer } from '../simulate/tissues.js';
 import { virtualLayout, virtualScanner } from '../simulate/virtual-scanners.js';
-import type { Subject } from './subject.js';
 import type { CohortConfig } from './cohort-config.js';
 import { type Region, regionGrid } from './regions.js';
+import type { Subject } from './subject.js';
 
 /** What is simulated. */
 export interface Recipe {

@@ -40,6 +40,9 @@ export interface RegionGrid {
   readonly voxels: number;
 }
 
+/** Half of a scanner's bore, mm: what of the arms lies outside it is not there. */
+const widest = 300;
+
 /** The phantom of a region, and a grid that holds all of the body across and an odd number of slices. */
 export function regionGrid(
   region: Region,
@@ -51,7 +54,7 @@ export function regionGrid(
   const dz = d * thickness;
   const z0 = middle[0] + along * (middle[1] - middle[0]);
   const [ry, rx, y0, x0] = halfWidths(kind, subject, z0);
-  const across = [ry, rx].map((r) => 2 * Math.ceil((r + 2 * d) / d) + 1) as [number, number];
+  const across = [ry, rx].map((r) => 2 * Math.floor(Math.min(r + 2 * d, widest) / d) + 1) as [number, number];
   const odd = (n: number): number => 2 * Math.floor(n / 2) + 1;
   const slices = Math.min(81, Math.max(33, odd(voxels / (across[0] * across[1]))));
   const shape: Shape3 = [slices, ...across];

@@ -8,7 +8,7 @@ it('goes on where it was interrupted, to the same weights', async () => {
   const dir = scratch();
   const config = {
     ...{ name: 'tiny', seed: 3, steps: 30, checkpointEvery: 10, batch: 2, patch: [16, 16, 16] },
-    ...{ cohort: { subjects: 1, validation: 1, draws: 1, span: 15, maxRingDifference: 7 } },
+    ...{ cohort: { subjects: 1, validation: 1, draws: 1, voxel: [10, 10], voxels: 20_000 } },
     network: { channels: [8, 16], embedding: 16, groups: 4 },
   };
   writeFileSync(join(dir, 'tiny.json'), JSON.stringify(config));

@@ -9,8 +9,9 @@ import { parseScanner } from '../../src/geometry/scanner.js';
 import { scannerByName } from '../../src/geometry/scanners.js';
 import { sinogramLayout } from '../../src/geometry/sinogram.js';
 import { referenceEngine } from '../../src/projector/engine.js';
-import { type Acquisition, acquire, poissonCounts } from '../../src/simulate/acquisition.js';
+import { type Acquisition, acquire, expectedScan, poissonCounts } from '../../src/simulate/acquisition.js';
 import { smooth } from '../../src/simulate/scatter.js';
+import { virtualLayout, virtualScanner } from '../../src/simulate/virtual-scanners.js';
 
 const engine = referenceEngine();
 const scanner = parseScanner({
@@ -159,6 +160,31 @@ describe('acquire', () => {
     const plane = (p: number): number => scatter.subarray(p * bins, (p + 1) * bins).reduce((sum, v) => sum + v, 0) / rings[p]!;
     expect(new Set(rings.slice(0, 7)).size).toBe(2);
     for (let p = 1; p < 7; p++) expect(Math.abs(plane(p) / plane(p - 1) - 1)).toBeLessThan(0.25);
+  });
+
+  it('counts what the sensitivity says, less what is attenuated', async () => {
+    const millilitres = total(activity.values) * (grid.voxelSize[0] * grid.voxelSize[1] * grid.voxelSize[2]) * 1e-3;
+    const sensitive = { counts: undefined, sensitivity: 40 };
+    const bare = await run({ ...sensitive, mu: undefined });
+    expect(bare.expected.trues / (40 * millilitres)).toBeCloseTo(1, 5);
+    const half = await run({ ...sensitive, dose: 0.5 });
+    expect(half.expected.trues).toBeLessThan(0.49 * bare.expected.trues);
+    // A dense body survives as the mean of its attenuation factors over the pairs that meet in it.
+    const { mean, scan } = await run({ ...sensitive, randomsFraction: 0, scatterFraction: 0 });
+    expect(2 * half.expected.trues).toBeCloseTo(total(mean.values), -1);
+    expect(scan.multiplicative!.values.data.some((m) => m > 0)).toBe(true);
+    await expect(run({ sensitivity: 3 })).rejects.toThrow(/counts/);
+    await expect(run({ counts: undefined })).rejects.toThrow(/counts/);
+  });
+
+  it('spreads background over the TOF bins, and none of it is lost', async () => {
+    const tof = virtualLayout(virtualScanner('clinical'), grid);
+    const options = { ...{ activity, mu, layout: tof, engine, counts: 5e4 }, randomsFraction: 0.3, scatterFraction: 0.2 };
+    const { mean, additive, multiplicative, expected } = await expectedScan(options);
+    expect(tof.tofBins).toBeGreaterThan(1);
+    const background = additive.values.data.reduce((sum, a, i) => sum + a * multiplicative.values.data[i]!, 0);
+    expect(background / (expected.randoms + expected.scatter)).toBeCloseTo(1, 3);
+    expect(total(mean.values)).toBeCloseTo(1e5, -2);
   });
 
   it('refuses what cannot be', async () => {

@@ -3,9 +3,10 @@ import { total } from '../../src/core/array.js';
 import { GeometryError, OptionError } from '../../src/core/errors.js';
 import { centredGrid, type Grid, type PetImage } from '../../src/core/image.js';
 import { contrastRecovery, regionStatistics } from '../../src/metrics/regions.js';
-import { type Phantom, phantom, phantomKinds } from '../../src/simulate/phantom.js';
+import { type Phantom, phantom, phantomGrid, phantomKinds } from '../../src/simulate/phantom.js';
+import type { Tracer } from '../../src/simulate/tissues.js';
 
-const coarse: Grid = centredGrid([15, 47, 49], [8.5, 8.1, 7.8]);
+const field: Grid = centredGrid([15, 47, 49], [8.5, 8.1, 7.8]);
 /** Label at a place of the world, mm. */
 function at({ labels: { grid, values } }: Phantom, z: number, y: number, x: number): string | undefined {
   const index = [z, y, x].map((p, axis) => Math.round((p - grid.origin[axis]!) / grid.voxelSize[axis]!)) as [
@@ -38,6 +39,7 @@ function centroid({ labels: { grid, values } }: Phantom, name: string): number[]
 }
 
 describe.each(phantomKinds)('phantom %s', (kind) => {
+  const coarse = kind === 'wholebody' ? phantomGrid(kind, 18) : field;
   it('repeats for a seed, and differs between seeds', () => {
     const data = (seed?: number): Float32Array => phantom(kind, { grid: coarse, seed }).activity.values.data;
     const [five, canonical] = [data(5), data()];
@@ -140,7 +142,7 @@ describe('thorax', () => {
 
   it('varies lesions in number and uptake', () => {
     const lesions = [1, 2, 3, 4, 5, 6, 7, 8].map(
-      (seed) => Object.keys(phantom('thorax', { seed, grid: coarse }).names).filter((label) => Number(label) > 100).length,
+      (seed) => Object.keys(phantom('thorax', { seed, grid: field }).names).filter((label) => Number(label) > 100).length,
     );
     expect(Math.max(...lesions)).toBeLessThanOrEqual(6);
     expect(new Set(lesions).size).toBeGreaterThan(2);
@@ -159,6 +161,82 @@ describe('brain', () => {
     expect(centroid(p, 'cerebellum')[1]).toBeLessThan(-30);
     expect(centroid(p, 'cerebellum')[0]).toBeLessThan(-20);
     expect(centroid(p, 'lesion, white matter 15 mm')[2]).toBeLessThan(-20); // left
+  });
+});
+
+describe('wholebody', () => {
+  const uptake = (tracer: Tracer): Map<string, number> => {
+    const p = made('wholebody', { tracer, grid: phantomGrid('wholebody', 12) });
+    return new Map(regionStatistics(p.activity.values, p.labels.values).map(({ label, mean }) => [names.get(label)!, mean]));
+  };
+  const falls = (of: Map<string, number>, ...tissues: string[]): void => {
+    tissues.slice(1).forEach((tissue, i) => {
+      expect(of.get(tissue), `${tissue} below ${tissues[i]}`).toBeLessThan(of.get(tissues[i]!)!);
+    });
+  };
+
+  it('has its organs from crown to thighs, where a patient has them', () => {
+    const p = made('wholebody', { grid: phantomGrid('wholebody', 9) });
+    const z = (name: string): number => centroid(p, name)[0]!;
+    const order = ['grey matter', 'parotid gland', 'thyroid', 'myocardium', 'spleen', 'kidney', 'urine', 'testis'];
+    order.slice(1).forEach((name, i) => {
+      expect(z(name), `${name} below ${order[i]}`).toBeLessThan(z(order[i]!));
+    });
+    expect(centroid(p, 'liver')[2]).toBeGreaterThan(20); // right
+    expect(centroid(p, 'spleen')[2]).toBeLessThan(-60);
+    expect(at(p, -600, 0, 0)).toBe(undefined); // between the thighs
+    expect(at(p, 450, 0, 0)).toBe(undefined); // above the crown: no spine goes on
+  });
+
+  it('looks as its tracer does', () => {
+    falls(uptake('fdg'), 'urine', 'grey matter', 'myocardium', 'liver', 'blood', 'muscle');
+    const psma = uptake('psma');
+    falls(psma, 'kidney', 'spleen', 'liver', 'blood', 'muscle');
+    falls(psma, 'kidney', 'parotid gland', 'liver');
+    falls(uptake('dotatate'), 'spleen', 'kidney', 'liver', 'blood', 'grey matter');
+    falls(uptake('fapi'), 'urine', 'liver', 'marrow', 'grey matter');
+    falls(uptake('amyloid'), 'liver', 'white matter', 'grey matter');
+  });
+
+  it('is a man without a womb in scans for prostate cancer, and either else', () => {
+    const tiny = centredGrid([1, 1, 1], [9, 9, 9]); // names come from the parts
+    const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
+    const women = (tracer: Tracer): number =>
+      seeds.filter((seed) => Object.values(phantom('wholebody', { seed, tracer, grid: tiny }).names).includes('uterus')).length;
+    expect(women('psma')).toBe(0);
+    expect(women('fdg')).toBeGreaterThan(0);
+    expect(women('fdg')).toBeLessThan(12);
+  });
+
+  it('has its arms where it is told', () => {
+    const chest = { ...centredGrid([3, 30, 60], [40, 10, 10]), origin: [-140, -145, -295] as const };
+    const width = (arms: 'up' | 'down'): number => {
+      const { shape, data } = phantom('wholebody', { arms, grid: chest }).mu.values as never as {
+        shape: number[];
+        data: Float32Array;
+      };
+      const across = new Set<number>();
+      data.forEach((value, i) => {
+        if (value > 0.05) across.add(i % shape[2]!);
+      });
+      return across.size;
+    };
+    expect(width('down')).toBeGreaterThan(width('up') + 8);
+  });
+
+  it('has lesions that the μ map does not show', () => {
+    let unseen = 0;
+    let seen = 0;
+    for (let seed = 1; seed <= 8; seed++) {
+      const p = made('wholebody', { seed, grid: centredGrid([19, 16, 26], [9, 9, 9]) });
+      regionStatistics(p.mu.values, p.labels.values).forEach(({ label, mean }) => {
+        if (names.get(label) === undefined || !/lesion, (right|left) lung/.test(names.get(label)!)) return;
+        if (mean < 0.05) unseen++;
+        else seen++;
+      });
+    }
+    expect(unseen).toBeGreaterThan(0);
+    expect(seen).toBeGreaterThan(0);
   });
 });
 

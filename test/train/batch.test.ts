@@ -168,14 +168,14 @@ it('patches hold some of the body, if there is any near', () => {
 
 describe('parseTrainingConfig', () => {
   it('fills in defaults', () => {
-    expect(parseTrainingConfig({ name: 'a' })).toMatchObject({ batch: 4, cohort: { scanner: 'small', counts: [2e5, 4e6] } });
+    expect(parseTrainingConfig({ name: 'a' })).toMatchObject({ batch: 4, cohort: { draws: 4, doses: [0.01, 0.5] } });
   });
   it('lists every field that is wrong, unknown ones too', () => {
     expect(() => parseTrainingConfig({ name: 'a', stepz: 3, batch: -1 }, 'train.json')).toThrow(
       /train\.json[\s\S]*stepz[\s\S]*batch|train\.json[\s\S]*batch[\s\S]*stepz/,
     );
     expect(() => parseTrainingConfig({ name: 'a', patch: [32, 30, 32] })).toThrow(/multiples of 8/);
-    expect(() => parseTrainingConfig({ name: 'a', cohort: { counts: [5, 2] } })).toThrow(/counts/);
+    expect(() => parseTrainingConfig({ name: 'a', cohort: { doses: [0.5, 0.2] } })).toThrow(/doses/);
     expect(() => parseTrainingConfig({ name: 'a', network: { blocks: [1] } })).toThrow(/network\.blocks.*3 numbers/);
     expect(() => parseTrainingConfig({ name: 'a', network: { channels: [12, 20] } })).toThrow(
       /multiples of groups = 8, found 12/,

@@ -88,10 +88,10 @@ function arm(vary: Variation, side: number, where: 'up' | 'down', shoulder: numb
   const top: Point = [140, -22, side * shoulder];
   const elbow: Point = up
     ? [330 + vary.spread(15), 10 + vary.spread(15), side * (225 + vary.spread(12))]
-    : [-130 + vary.spread(10), -22 + vary.spread(12), side * (232 + vary.spread(10))];
+    : [-130 + vary.spread(10), -22 + vary.spread(12), side * (224 + vary.spread(8))];
   const wrist: Point = up
     ? [440, 55 + vary.spread(12), side * (110 + vary.spread(30))]
-    : [-350, 10 + vary.spread(18), side * (226 + vary.spread(14))];
+    : [-350, 10 + vary.spread(18), side * (216 + vary.spread(14))];
   const [upper, lower] = [vary.size(38, 0.08), vary.size(30, 0.08)];
   return [
     [tube(top, elbow, upper + fat), 'fat'],

@@ -26,7 +26,7 @@ export function wholeBody(context: PhantomContext): Anatomy {
     ...headAndNeck(vary, seed),
     ...lungs(vary),
     ...abdomen(vary),
-    [ellipsoid([-530, -10, 0], [75, 92, 170], { exponent: 2.4 }), 'muscle'], // the floor of the pelvis
+    [ellipsoid([-500, -10, 0], [52, 92, 165], { exponent: 2.4 }), 'muscle'], // the floor of the pelvis
     ...skeleton(vary).map(inTrunk),
     ...pelvis(vary, build.female),
     ...vessels(vary).map(inTrunk),
@@ -52,7 +52,7 @@ export function wholeBody(context: PhantomContext): Anatomy {
         });
   return {
     ...placed,
-    bending: { size: [0.05, 0.05, 0.05], shift: [12, 6, 6], roll: 0.05, bend: 3.5, wavelengths: [160, 380] },
+    bending: { size: [0.05, 0.05, 0.04], shift: [12, 6, 6], roll: 0.05, bend: 3.5, wavelengths: [160, 380] },
   };
 }
 
