@@ -22,6 +22,38 @@ export interface PoissonSubset {
   readonly sensitivity: Volume;
 }
 
+/** An image that stays on a device. */
+export interface ResidentImage {
+  read(options?: CallOptions): Promise<Volume>;
+  /** Gives its memory back; twice is harmless. */
+  free(): void;
+}
+
+/** The subsets of a scan with all they need on a device, y ~ Poisson(A_k x + b_k): between updates nothing but commands goes there, and
+ *  nothing comes back. */
+export interface ResidentModel {
+  readonly inShape: readonly number[];
+  /** Number K of subsets. */
+  readonly subsets: number;
+  /** Σ y / Σ s: the activity that, the same in all voxels, would explain all prompts. */
+  readonly meanActivity: number;
+  /** How it is kept. For people and sidecars. */
+  readonly details: string;
+  load(x: Volume, options?: CallOptions): Promise<ResidentImage>;
+  /**
+   * One update with some of the subsets, s = Σ s_k and e = x Σ A_kᵀ(y_k/(A_k x + b_k)): e / s as in EM, or the larger root of
+   * ρ x² + (s − ρ v) x − e = 0 with a penalty ρ/2 ‖x − v‖². The old image stays. Returns when the device has done it.
+   */
+  update(
+    x: ResidentImage,
+    subsets: readonly number[],
+    penalty?: { readonly v: ResidentImage; readonly rho: number },
+    options?: CallOptions,
+  ): Promise<ResidentImage>;
+  /** Gives all memory back, that of its images too. */
+  dispose(): void;
+}
+
 /** x̂₀ = D(x, σ) ≈ E[x₀ | x₀ + σ n = x], n ~ N(0, I), in the units of x. */
 export interface Denoiser {
   readonly sigmaMin: number;

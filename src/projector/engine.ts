@@ -1,9 +1,11 @@
 /** @file  What computes projections: the plain reference, the processor's cores, or a graphics card. All give the same numbers. */
-import { type Point, size } from '../core/array.js';
+import { type NdArray, type Point, size } from '../core/array.js';
 import { GeometryError } from '../core/errors.js';
 import { checkedGrid, type Grid } from '../core/image.js';
-import type { LinearOperator } from '../core/interfaces.js';
+import type { LinearOperator, PoissonSubset, ResidentModel } from '../core/interfaces.js';
+import type { CallOptions } from '../core/iterate.js';
 import { axialLines, type Lines, transaxialLines } from '../geometry/lines.js';
+import type { Scan } from '../geometry/scan.js';
 import { type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
 import { tofCentres, tofLengths } from '../geometry/tof.js';
 import { type EndPoints, josephProjector, type LineTof, tracedProjector, traceLine } from './joseph.js';
@@ -31,8 +33,25 @@ export interface ProjectorEngine {
    * @throws GeometryError when a FWHM is negative or not finite.
    */
   gaussianPsf(grid: Grid, fwhm: number | Point): LinearOperator;
+  /**
+   * The scan where the engine computes, for `residentOsem` and `residentProx`; engines without memory of their own have none.
+   * @param subsets what `systemModel(scan, engine, grid, options)` made, with the same options.
+   * @throws ShapeError when the subsets are not those of the scan; DeviceError when they cannot be held.
+   */
+  residentModel?(
+    scan: Scan,
+    grid: Grid,
+    subsets: readonly PoissonSubset[],
+    options?: ResidentModelOptions,
+  ): Promise<ResidentModel>;
   /** Ends its workers and gives its memory back. Operators made by it cannot be used afterwards. */
   dispose(): Promise<void>;
+}
+
+/** As in SystemModelOptions. */
+export interface ResidentModelOptions extends CallOptions {
+  readonly psf?: number | Point | undefined;
+  readonly mask?: NdArray | undefined;
 }
 
 /** The definition, in plain TypeScript and double precision: exact and slow. */

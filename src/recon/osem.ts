@@ -61,7 +61,8 @@ function emUpdate(x: Volume, back: Volume, s: Volume): Volume {
   return fill(x.shape, (i) => (s.data[i]! > 0 ? (x.data[i]! * back.data[i]!) / s.data[i]! : x.data[i]!));
 }
 
-function startImage(initial: Volume, shape: readonly number[]): Volume {
+/** @throws ShapeError, OptionError when EM cannot start there. */
+export function startImage(initial: Volume, shape: readonly number[]): Volume {
   const x = expectShape(initial, shape, 'initial');
   const wrong = x.data.findIndex((value) => !(value >= 0 && value < Infinity));
   if (wrong >= 0) {
@@ -75,7 +76,8 @@ function startImage(initial: Volume, shape: readonly number[]): Volume {
   return x;
 }
 
-function checkCount(key: string, value: number, most: number): void {
+/** @throws OptionError when the value is not an integer in 0 … most. */
+export function checkCount(key: string, value: number, most: number): void {
   if (!(Number.isInteger(value) && value >= 0 && value <= most)) {
     throw new OptionError('Number of iterations', { key, expected: `an integer from 0 to ${most}`, found: value });
   }

@@ -26,7 +26,7 @@ export interface PoissonProx {
 }
 
 /** EM multiplies, so a voxel that starts at 0 stays there: it starts at this share of the activity that, everywhere alike, would explain all prompts. */
-const FLOOR = 1e-4;
+export const FLOOR = 1e-4;
 
 /**
  * The proximal operator of the Poisson likelihood, approximate: EM starts at v, and makes a few updates.
@@ -92,7 +92,8 @@ async function backprojectedRatios(subsets: readonly PoissonSubset[], x: Volume,
   return out;
 }
 
-function checkInteger(key: string, value: number, least: number, most: number): void {
+/** @throws OptionError when the value is not an integer in least … most. */
+export function checkInteger(key: string, value: number, least: number, most: number): void {
   if (!(Number.isInteger(value) && value >= least && value <= most)) {
     throw new OptionError('Option of the data step', { key, expected: `an integer from ${least} to ${most}`, found: value });
   }

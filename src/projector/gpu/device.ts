@@ -153,6 +153,12 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
     if (disposed) throw new DeviceError('This engine is disposed', { hint: 'Open a new one.' });
     if (failure) throw failure;
   };
+  /** What WebGPU and gpu.js throw is the consequence; the failure that led to it tells more. */
+  const refused = async (cause: unknown): Promise<never> => {
+    await turn();
+    check();
+    throw new DeviceError('The graphics card failed', { found: cause instanceof Error ? cause.message : String(cause), cause });
+  };
   const checkBytes = (shape: readonly number[]): number => {
     const bytes = 4 * size(shape);
     if (bytes <= maxBytes) return bytes;
@@ -186,7 +192,7 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
         traffic.dispatches++;
         const [x = 1, y = 1, z = 1] = [...shape].reverse();
         made.setOutput(flat ? [size(shape)] : [x / rows, y, z]);
-        const result = await made(...args);
+        const result = await made(...args).catch(refused);
         if (made.kernel.constructor.mode !== 'webgpu') {
           throw new DeviceError('A kernel did not run on the graphics card', { found: made.kernel.constructor.mode });
         }
@@ -245,14 +251,11 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
         encoder.copyBufferToBuffer(array.buffer, 0, staging, 0, bytes);
         device.queue.submit([encoder.finish()]);
         traffic.readBacks++;
-        await orAborted(staging.mapAsync(1), signal);
+        await orAborted(staging.mapAsync(1).catch(refused), signal);
         const values = new Float32Array(staging.getMappedRange().slice(0));
         staging.unmap();
         check(signal);
         return values;
-      } catch (cause) {
-        check(signal);
-        throw new DeviceError('A result could not be read from the graphics card', { found: String(cause), cause });
       } finally {
         staging.destroy();
       }
@@ -276,7 +279,7 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
     async settle(signal) {
       check(signal);
       // An abort does not wait for the work that is under way; whoever comes next does.
-      await orAborted(device.queue.onSubmittedWorkDone(), signal);
+      await orAborted(device.queue.onSubmittedWorkDone().catch(refused), signal);
       await turn(signal);
       check(signal);
     },

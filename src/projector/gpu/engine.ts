@@ -8,6 +8,7 @@ import { type GpuDevice, type GpuProvider, openGpuDevice } from './device.js';
 import { gpuImages } from './image.js';
 import { gpuLineProjector, type LineKernels, lineKernels } from './lines.js';
 import { gpuBlur, gpuGaussianPsf } from './psf.js';
+import { type GpuMemoryOptions, gpuResidentModel } from './resident.js';
 import { gpuSinogramProjector, type SinogramKernelOptions, sinogramKernels } from './sinogram.js';
 
 /** Layouts, grids and resolutions whose tables and compiled kernels are kept. */
@@ -19,12 +20,15 @@ const kept = 4;
  * @throws DeviceError when there is no adapter or it gives no device.
  * @example const engine = await openGpuEngine(navigator.gpu);
  */
-export async function openGpuEngine(provider: GpuProvider, options: SinogramKernelOptions = {}): Promise<ProjectorEngine> {
+export async function openGpuEngine(
+  provider: GpuProvider,
+  options: SinogramKernelOptions & GpuMemoryOptions = {},
+): Promise<ProjectorEngine> {
   return gpuEngine(await openGpuDevice(provider), options);
 }
 
 /** @param device belongs to the engine from now on and ends with it. */
-export function gpuEngine(device: GpuDevice, options: SinogramKernelOptions = {}): ProjectorEngine {
+export function gpuEngine(device: GpuDevice, options: SinogramKernelOptions & GpuMemoryOptions = {}): ProjectorEngine {
   const sinograms = cache((layout: SinogramLayout, grid: Grid) => sinogramKernels(device, layout, grid, options));
   const images = cache((grid: Grid) => gpuImages(device, grid));
   const blurs = cache((grid: Grid, fwhm: number | Point) => gpuBlur(device, grid, fwhm, images(grid).shape));
@@ -36,6 +40,7 @@ export function gpuEngine(device: GpuDevice, options: SinogramKernelOptions = {}
     sinogramProjector: (layout, views, grid) => gpuSinogramProjector(device, () => sinograms(layout, grid), layout, views, grid),
     lineProjector: (rays, grid, tof) => gpuLineProjector(device, lineKernelsOf, () => images(grid), rays, grid, tof),
     gaussianPsf: (grid, fwhm) => gpuGaussianPsf(device, () => ({ images: images(grid), blur: blurs(grid, fwhm) }), grid, fwhm),
+    residentModel: (scan, grid, subsets, model) => gpuResidentModel(device, scan, grid, subsets, model, options),
     dispose: () => device.dispose(),
   };
 }
