@@ -62,13 +62,20 @@ export function setUp(g: usize, x1: f64, y1: f64, x2: f64, y2: f64): bool {
   return first <= last;
 }
 
+/** Planes low … high of those that `setUp` found. */
+export function restrict(low: i32, high: i32): void {
+  first = low;
+  last = high;
+}
+
 /** Leaves only planes where −1 < base + i · step < n. */
 export function narrow(base: f64, step: f64, n: f64): void {
   const bottom = -1 + margin;
   const top = n - margin;
   if (step !== 0) {
-    const a = (bottom - base) / step;
-    const b = (top - base) / step;
+    const inverse = 1 / step;
+    const a = (bottom - base) * inverse;
+    const b = (top - base) * inverse;
     const low = Math.floor(Math.min(a, b));
     const high = Math.ceil(Math.max(a, b));
     if (low > <f64>last || high < <f64>first) {

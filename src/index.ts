@@ -21,6 +21,8 @@ export { coveringShape, resample, resampledDenoiser } from './denoise/resample.j
 export { type Measured, unlike } from './denoise/unlike.js';
 export { denoiseYu2025, type Yu2025Options, type Yu2025Result } from './denoise/yu2025.js';
 // Scanners, sinograms, lines of response
+export { type BinValues, binValues, quotient, separable } from './geometry/bin-values.js';
+export { type EventList, type ListMode, listedBins, listMode } from './geometry/event-list.js';
 export { binsOfEvents, type CoincidenceEvents } from './geometry/events.js';
 export { fromWorld, type PatientPosition, toWorld } from './geometry/frame.js';
 export { defaultGrid, fieldOfViewMask, type GridOptions } from './geometry/grid.js';
@@ -44,7 +46,8 @@ export { type DicomSeries, type ReadDicomOptions, readDicomSeries } from './io/d
 export { type WriteDicomOptions, writeDicomSeries } from './io/dicom-write.js';
 export { readInterfileImage, writeInterfileImage } from './io/interfile-image.js';
 export { readInterfileLayout, readInterfileProjData, writeInterfileProjData } from './io/interfile-projdata.js';
-export { histogramMmr, mmrEvents, readMmrListModeHeader } from './io/mmr-listmode.js';
+export { histogramMmr } from './io/mmr-histogram.js';
+export { mmrEvents, readMmrListModeHeader } from './io/mmr-listmode.js';
 export { readNifti, writeNifti } from './io/nifti.js';
 export { readNiftiFrames, writeNiftiFrames } from './io/nifti-frames.js';
 export { readNpz, writeNpz } from './io/npz.js';
@@ -86,7 +89,7 @@ export { type ProjectorEngine, referenceEngine } from './projector/engine.js';
 export { isSoftwareAdapter } from './projector/gpu/adapter.js';
 export { openGpuEngine } from './projector/gpu/engine.js';
 export { josephProjector, type LineTof } from './projector/joseph.js';
-export { type ListMode, listMode, listModeModel, listModeProjector } from './projector/list-mode.js';
+export { type ListModeSubset, type ListModeTerms, listModeModel, listModeProjector } from './projector/list-mode.js';
 export { type Plan, type ProbedSpeed, plan, probeSpeed, secondsPerIteration } from './projector/plan.js';
 export { gaussianPsf } from './projector/psf.js';
 export { siddonProjector, siddonSinogramProjector } from './projector/siddon.js';

@@ -5,20 +5,17 @@
  *  address = (sinogram · 252 + view) · 344 + tangential index. Sinograms run through ring differences 0, −1, +1, −2, +2, … −60, +60,
  *  axial position fastest, whatever segment table the header gives. Layout as in STIR's CListRecordECAT8_32bit; confirmed on data: no
  *  event touches a gap crystal. */
-import { array, size } from '../core/array.js';
-import { FormatError, GeometryError, OptionError } from '../core/errors.js';
+import { FormatError, OptionError } from '../core/errors.js';
 import { type CallOptions, turn } from '../core/iterate.js';
-import { detectorsOf, planeOfRings } from '../geometry/bins.js';
+import { detectorsOf } from '../geometry/bins.js';
 import type { CoincidenceEvents } from '../geometry/events.js';
-import { firstTangential, type Sinogram, type SinogramLayout, sinogramShape, viewMash } from '../geometry/sinogram.js';
 import { findNumber, integerOf, parseInterfile, textOf, wordOf } from './interfile.js';
 import { type Exam, readExam } from './interfile-exam.js';
 
-const rings = 64;
-const views = 252;
-const tangential = 344;
-const maxDifference = 60;
-const perSinogram = views * tangential;
+/** The bins that addresses count. */
+export const mmrSize = { rings: 64, views: 252, tangential: 344, maxDifference: 60 } as const;
+const { rings, views, tangential, maxDifference } = mmrSize;
+const perSinogram: number = views * tangential;
 
 export interface MmrListModeHeader {
   /** Name of the data file, relative to the header. */
@@ -70,14 +67,14 @@ export interface MmrBin {
 }
 
 /** [segment, axial] of every sinogram. */
-const sinograms: readonly (readonly [segment: number, axial: number])[] = Array.from(
+export const mmrSinograms: readonly (readonly [segment: number, axial: number])[] = Array.from(
   { length: 2 * maxDifference + 1 },
   (_, i) => (i % 2 === 0 ? i / 2 : -(i + 1) / 2), // 0, −1, +1, −2, +2, …
 ).flatMap((segment) => Array.from({ length: rings - Math.abs(segment) }, (_, axial) => [segment, axial] as const));
 
 /** The bin of an address below 4084 · 252 · 344. */
 export function mmrBin(address: number): MmrBin {
-  const [segment, axial] = sinograms[Math.floor(address / perSinogram)]!;
+  const [segment, axial] = mmrSinograms[Math.floor(address / perSinogram)]!;
   return {
     segment,
     axial,
@@ -87,7 +84,8 @@ export function mmrBin(address: number): MmrBin {
   };
 }
 
-function ringsOf(segment: number, axial: number): { ring1: number; ring2: number } {
+/** Rings of a segment of span 1. */
+export function ringsOf(segment: number, axial: number): { ring1: number; ring2: number } {
   return { ring1: axial + Math.max(0, -segment), ring2: axial + Math.max(0, segment) };
 }
 
@@ -111,16 +109,22 @@ const wordsPerTurn = 2 ** 18;
  */
 export async function* mmrEvents(
   words: Uint32Array | Uint8Array,
-  { kind = 'prompts', frame = [0, Number.POSITIVE_INFINITY], signal, file = 'list mode' }: MmrEventOptions = {},
+  { kind = 'prompts', frame, signal, file = 'list mode' }: MmrEventOptions = {},
 ): AsyncGenerator<CoincidenceEvents> {
-  const list = words instanceof Uint32Array ? words : asWords(words, file);
+  const list = mmrWords(words, file);
   const [from, until] = milliseconds(frame);
   const wanted = kind === 'prompts' ? 1 : 0;
+  const ofSinogram = mmrSinograms.map(([segment, axial]) => ringsOf(segment, axial));
+  const ofPlace = Array.from({ length: perSinogram }, (_, place) =>
+    detectorsOf(2 * views, Math.floor(place / tangential), (place % tangential) - tangential / 2),
+  );
   let time = 0;
   for (let start = 0; start < list.length; start += wordsPerTurn) {
     await turn(signal);
-    const rows: number[] = [];
-    for (let i = start; i < Math.min(list.length, start + wordsPerTurn); i++) {
+    const end = Math.min(list.length, start + wordsPerTurn);
+    const [ring1, detector1, ring2, detector2] = [0, 1, 2, 3].map(() => new Uint16Array(end - start)) as FourArrays;
+    let found = 0;
+    for (let i = start; i < end; i++) {
       const word = list[i]!;
       if (word >= 0x80000000) {
         if ((word & 0x60000000) === 0) time = word & 0x1fffffff;
@@ -128,112 +132,34 @@ export async function* mmrEvents(
       }
       if (time < from || time >= until || word >>> 30 !== wanted) continue;
       const address = word & 0x3fffffff;
-      if (address >= sinograms.length * perSinogram) throw badAddress(address, i, file);
-      rows.push(address);
+      const sinogram = Math.floor(address / perSinogram);
+      if (sinogram >= ofSinogram.length) throw badAddress(address, i, file);
+      const pair = ofPlace[address - sinogram * perSinogram]!;
+      ring1[found] = ofSinogram[sinogram]!.ring1;
+      ring2[found] = ofSinogram[sinogram]!.ring2;
+      detector1[found] = pair.detector1;
+      detector2[found++] = pair.detector2;
     }
-    const pairs = rows.map(mmrBin).map(({ ring1, ring2, view, t }) => ({ ring1, ring2, ...detectorsOf(2 * views, view, t) }));
-    const field = (key: 'ring1' | 'ring2' | 'detector1' | 'detector2') => Uint16Array.from(pairs, (pair) => pair[key]);
-    yield { ring1: field('ring1'), detector1: field('detector1'), ring2: field('ring2'), detector2: field('detector2') };
+    const part = (all: Uint16Array): Uint16Array => all.subarray(0, found);
+    yield { ring1: part(ring1), detector1: part(detector1), ring2: part(ring2), detector2: part(detector2) };
   }
 }
 
-function milliseconds(frame: readonly [from: number, until: number]): [from: number, until: number] {
+type FourArrays = [Uint16Array, Uint16Array, Uint16Array, Uint16Array];
+
+/** A frame in milliseconds. @default all */
+export function milliseconds(
+  frame: readonly [from: number, until: number] = [0, Number.POSITIVE_INFINITY],
+): [from: number, until: number] {
   if (!(frame[0] >= 0 && frame[1] > frame[0])) {
     throw new OptionError('Frame', { key: 'frame', expected: '0 ≤ from < until, s', found: [...frame] });
   }
   return [Math.round(frame[0] * 1000), Math.round(frame[1] * 1000)];
 }
 
-export interface HistogramOptions extends CallOptions {
-  /** From … until, s, in the time of the file; the end is not included. @default all */
-  readonly frame?: readonly [from: number, until: number] | undefined;
-  /** Called now and then with the share of words done, in (0, 1]. */
-  readonly onProgress?: ((fraction: number) => void) | undefined;
-  /** Name of the data file, for messages. @default 'list mode' */
-  readonly file?: string | undefined;
-}
-export interface Counts {
-  readonly prompts: number;
-  readonly delayeds: number;
-}
-export interface Histogram {
-  readonly prompts: Sinogram;
-  readonly delayeds: Sinogram;
-  /** All in the frame, wherever they are. */
-  readonly counts: Counts;
-  /** Those that the layout holds. */
-  readonly inLayout: Counts;
-  /** All in the frame, by ring difference −60 … 60. */
-  readonly perSegment: ReadonlyMap<number, Counts>;
-  /** Part of the frame that the data cover, by their time tags, s. */
-  readonly duration: number;
-}
-
-/**
- * Sorts events into sinograms. Span, largest ring difference, view mashing and tangential trimming are those of the layout; events
- * outside it are counted and left out. Events before the first time tag belong to 0 s.
- * @param words the whole file after its header's offset
- * @throws FormatError when a word is cut or an address cannot be.
- * @throws GeometryError when the layout is not of the mMR, or is arc-corrected.
- * @throws OptionError when the frame ends before it starts.
- */
-export async function histogramMmr(
-  words: Uint32Array | Uint8Array,
-  layout: SinogramLayout,
-  { frame = [0, Number.POSITIVE_INFINITY], signal, onProgress, file = 'list mode' }: HistogramOptions = {},
-): Promise<Histogram> {
-  const list = words instanceof Uint32Array ? words : asWords(words, file);
-  const [from, until] = milliseconds(frame);
-  checkLayout(layout);
-  // Bin = row of the sinogram + place of the address within it; −1 where the layout has none.
-  const rowOf = rowTable(layout);
-  const placeOf = placeTable(layout);
-  const prompts = new Float32Array(size(sinogramShape(layout)));
-  const delayeds = new Float32Array(prompts.length);
-  const perSinogramCounts = [new Uint32Array(sinograms.length), new Uint32Array(sinograms.length)] as const;
-  const kept: [delayeds: number, prompts: number] = [0, 0];
-  let time = 0;
-  let firstTime = -1;
-  for (let i = 0; i < list.length; i++) {
-    if (i % 2 ** 20 === 0) {
-      await turn(signal);
-      if (i > 0) onProgress?.(i / list.length);
-    }
-    const word = list[i]!;
-    if (word >= 0x80000000) {
-      if ((word & 0x60000000) === 0) {
-        time = word & 0x1fffffff;
-        if (firstTime < 0) firstTime = time;
-      }
-      continue;
-    }
-    if (time < from || time >= until) continue;
-    const prompt = (word >>> 30) as 0 | 1;
-    const address = word & 0x3fffffff;
-    const sinogram = Math.floor(address / perSinogram);
-    if (sinogram >= sinograms.length) throw badAddress(address, i, file);
-    perSinogramCounts[prompt][sinogram]!++;
-    const row = rowOf[sinogram]!;
-    const place = placeOf[address - sinogram * perSinogram]!;
-    if (row < 0 || place < 0) continue;
-    kept[prompt]++;
-    (prompt === 1 ? prompts : delayeds)[row + place]!++;
-  }
-  onProgress?.(1);
-  const shape = sinogramShape(layout);
-  const perSegment = countsPerSegment(perSinogramCounts);
-  const all = [...perSegment.values()];
-  return {
-    prompts: { layout, values: array(shape, prompts) },
-    delayeds: { layout, values: array(shape, delayeds) },
-    counts: { prompts: all.reduce((sum, c) => sum + c.prompts, 0), delayeds: all.reduce((sum, c) => sum + c.delayeds, 0) },
-    inLayout: { prompts: kept[1], delayeds: kept[0] },
-    perSegment,
-    duration: Math.max(0, Math.min(until, time) - Math.max(from, firstTime, 0)) / 1000,
-  };
-}
-
-function asWords(bytes: Uint8Array, file: string): Uint32Array {
+/** Words of the file. @throws FormatError when the last one is cut. */
+export function mmrWords(bytes: Uint32Array | Uint8Array, file: string): Uint32Array {
+  if (bytes instanceof Uint32Array) return bytes;
   if (bytes.length % 4 !== 0) {
     throw new FormatError('The last word is cut', {
       file,
@@ -249,58 +175,12 @@ function asWords(bytes: Uint8Array, file: string): Uint32Array {
   return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(4 * i, true));
 }
 
-function badAddress(address: number, word: number, file: string): FormatError {
+export function badAddress(address: number, word: number, file: string): FormatError {
   return new FormatError(`The event in word ${word} lies outside the scanner`, {
     file,
     key: 'address',
-    expected: `below ${sinograms.length * perSinogram}`,
+    expected: `below ${mmrSinograms.length * perSinogram}`,
     found: address,
     hint: 'Is it 32-bit list mode of the Siemens mMR, little-endian, read from the right offset?',
   });
-}
-
-function checkLayout({ scanner, arcCorrected, tofBins, tilt }: SinogramLayout): void {
-  const fail = (key: string, expected: string, found: unknown): never => {
-    throw new GeometryError('mMR list mode cannot be sorted into this layout', { key, expected, found });
-  };
-  if (scanner.rings !== rings || scanner.detectorsPerRing !== 2 * views) {
-    fail('scanner', `${rings} rings of ${2 * views} detectors`, `${scanner.rings} of ${scanner.detectorsPerRing}`);
-  }
-  if (arcCorrected) fail('arcCorrected', 'data that are not', true);
-  if (tofBins !== 1) fail('tofBins', '1', tofBins);
-  if (tilt !== 0) fail('tilt', '0', tilt);
-}
-
-/** First bin of the plane that each span-1 sinogram goes to. */
-function rowTable(layout: SinogramLayout): Float64Array {
-  const planes = planeOfRings(layout);
-  return Float64Array.from(sinograms, ([segment, axial]) => {
-    const { ring1, ring2 } = ringsOf(segment, axial);
-    const plane = planes[ring1 * rings + ring2]!;
-    return plane < 0 ? -1 : plane * layout.views * layout.tangential;
-  });
-}
-
-/** Place of [view][tangential] of the file within a plane of the layout. */
-function placeTable(layout: SinogramLayout): Int32Array {
-  const mash = viewMash(layout);
-  const place = new Int32Array(perSinogram);
-  for (let view = 0, at = 0; view < views; view++) {
-    for (let index = 0; index < tangential; index++, at++) {
-      const t = index - tangential / 2 - firstTangential(layout);
-      place[at] = t >= 0 && t < layout.tangential ? Math.floor(view / mash) * layout.tangential + t : -1;
-    }
-  }
-  return place;
-}
-
-function countsPerSegment([delayeds, prompts]: readonly [Uint32Array, Uint32Array]): Map<number, Counts> {
-  const out = new Map<number, { prompts: number; delayeds: number }>();
-  for (let segment = -maxDifference; segment <= maxDifference; segment++) out.set(segment, { prompts: 0, delayeds: 0 });
-  sinograms.forEach(([segment], i) => {
-    const counts = out.get(segment)!;
-    counts.prompts += prompts[i]!;
-    counts.delayeds += delayeds[i]!;
-  });
-  return out;
 }

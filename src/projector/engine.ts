@@ -1,17 +1,17 @@
 /** @file  What computes projections: the plain reference, the processor's cores, or a graphics card. All give the same numbers. */
 import { type NdArray, type Point, size } from '../core/array.js';
 import { GeometryError } from '../core/errors.js';
-import { checkedGrid, type Grid } from '../core/image.js';
+import type { Grid } from '../core/image.js';
 import type { LinearOperator, PoissonSubset, ResidentModel } from '../core/interfaces.js';
 import type { CallOptions } from '../core/iterate.js';
+import type { EventList } from '../geometry/event-list.js';
 import { axialLines, type Lines, transaxialLines } from '../geometry/lines.js';
 import type { Scan } from '../geometry/scan.js';
 import { type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
 import { tofCentres, tofLengths } from '../geometry/tof.js';
-import { type EndPoints, josephProjector, type LineTof, tracedProjector, traceLine } from './joseph.js';
+import { eventEnds } from './event-ends.js';
+import { type EndPoints, josephProjector, type LineTof, tracedProjector } from './joseph.js';
 import { gaussianPsf } from './psf.js';
-import { tofWeight } from './tof-weight.js';
-import { tracedOperator } from './traced.js';
 
 export interface ProjectorEngine {
   readonly name: 'reference' | 'cpu' | 'gpu';
@@ -28,6 +28,12 @@ export interface ProjectorEngine {
    * @throws ShapeError, GeometryError when the lines are not n × 3 finite coordinates.
    */
   lineProjector(lines: Lines, grid: Grid, tof?: LineTof): LinearOperator;
+  /**
+   * Line integrals along the lines of the events in these views, outShape [events], in the order of the views and of the list; with time
+   * of flight, the part in each event's bin. `eventEnds` gives the lines.
+   * @throws GeometryError for views the layout does not have, and for TOF bins of a scanner whose time of flight is not known.
+   */
+  eventProjector(list: EventList, views: readonly number[], grid: Grid): LinearOperator;
   /**
    * Resolution in image space, see psf.ts; FWHM in mm, one number or z, y, x.
    * @throws GeometryError when a FWHM is negative or not finite.
@@ -70,20 +76,18 @@ export function referenceEngine(): ProjectorEngine {
         return [axial[plane]!, y1, x1, axial[plane + 1]!, y2, x2];
       };
       if (layout.tofBins === 1) return tracedProjector(outShape, lineAt, grid);
-      const tof = tofLengths(layout);
       const centres = tofCentres(layout);
       const lines = size(outShape) / layout.tofBins;
-      return tracedOperator(checkedGrid(grid).shape, outShape, (i, visit) => {
-        const line = lineAt(i % lines);
-        const centre = centres[Math.floor(i / lines)]!;
-        const length = Math.hypot(line[3] - line[0], line[4] - line[1], line[5] - line[2]);
-        traceLine(grid, line, (voxel, weight, tau) => {
-          const share = tofWeight(tof, (tau - 0.5) * length - centre);
-          if (share > 0) visit(voxel, share * weight);
-        });
-      });
+      const centreAt = (i: number): number => centres[Math.floor(i / lines)]!;
+      return tracedProjector(outShape, (i) => lineAt(i % lines), grid, tofLengths(layout), centreAt);
     },
     lineProjector: josephProjector,
+    eventProjector(list, views, grid): LinearOperator {
+      projectedShape(list.layout, views);
+      const { before, endsOf, centreOf } = eventEnds(list, views);
+      const tof = list.layout.tofBins > 1 ? tofLengths(list.layout) : undefined;
+      return tracedProjector([before.at(-1)!], endsOf, grid, tof, centreOf);
+    },
     gaussianPsf,
     dispose: async (): Promise<void> => {},
   };

@@ -61,20 +61,34 @@ export interface LineTof extends TofResponse {
 export function josephProjector(lines: Lines, grid: Grid, tof?: LineTof): LinearOperator {
   const { start: a, end: b } = checkedLines(lines, tof);
   const lineAt = (i: number): EndPoints => [a[i]!, a[i + 1]!, a[i + 2]!, b[i]!, b[i + 1]!, b[i + 2]!];
-  if (!tof) return tracedProjector([a.length / 3], (i) => lineAt(3 * i), grid);
-  return tracedOperator(checkedGrid(grid).shape, [a.length / 3], (i, visit) => {
-    const line = lineAt(3 * i);
+  return tracedProjector(
+    [a.length / 3],
+    (i) => lineAt(3 * i),
+    grid,
+    tof,
+    (i) => tof!.centre[i]!,
+  );
+}
+
+/** The projector of lines that `lineAt` gives, in the order of outShape; with `tof`, of what lies in the bins with middles `centreAt`. */
+export function tracedProjector(
+  outShape: readonly number[],
+  lineAt: (i: number) => EndPoints,
+  grid: Grid,
+  tof?: TofResponse,
+  centreAt: (i: number) => number = () => 0,
+): LinearOperator {
+  const { shape } = checkedGrid(grid);
+  if (!tof) return tracedOperator(shape, outShape, (i, visit) => traceLine(grid, lineAt(i), visit));
+  return tracedOperator(shape, outShape, (i, visit) => {
+    const line = lineAt(i);
     const length = Math.hypot(line[3] - line[0], line[4] - line[1], line[5] - line[2]);
+    const centre = centreAt(i);
     traceLine(grid, line, (voxel, weight, tau) => {
-      const share = tofWeight(tof, (tau - 0.5) * length - tof.centre[i]!);
+      const share = tofWeight(tof, (tau - 0.5) * length - centre);
       if (share > 0) visit(voxel, share * weight);
     });
   });
-}
-
-/** The projector of lines that `lineAt` gives, in the order of outShape. */
-export function tracedProjector(outShape: readonly number[], lineAt: (i: number) => EndPoints, grid: Grid): LinearOperator {
-  return tracedOperator(checkedGrid(grid).shape, outShape, (i, visit) => traceLine(grid, lineAt(i), visit));
 }
 
 /**

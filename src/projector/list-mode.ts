@@ -1,166 +1,144 @@
 /** @file  List mode: the model of single events, y ~ Poisson(m ⊙ (A x + a)) seen event by event. With e the bin of event e,
- *    Aᵀ(y/ȳ) = Σ_bins A_b y_b/ȳ_b = Σ_events A_e · 1/ȳ_e,
- *  so that every event is a bin of its own that holds one count, and only the sensitivity Aᵀ1 needs all bins. The same OSEM does both.
- *  Huesman et al. 2000, doi:10.1109/42.845179. */
-import { array, fill, type NdArray } from '../core/array.js';
+ *    Aᵀ m (y/ȳ) = Σ_bins A_b m_b y_b / (m_b (A_b x + a_b)) = Σ_events A_e / (A_e x + a_e),
+ *  so that every event is a bin of its own that holds one count, m_e divides out, and only the sensitivity Aᵀ m needs all bins. The same
+ *  OSEM, and all else that lives on Aᵀ(y/ȳ) and the sensitivity, does both. Huesman et al. 2000, doi:10.1109/42.845179. */
+import { array, fill, type NdArray, size, type Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
 import type { Grid } from '../core/image.js';
 import type { LinearOperator, PoissonSubset } from '../core/interfaces.js';
-import { type CallOptions, turn } from '../core/iterate.js';
-import { binsOfEvents, type CoincidenceEvents } from '../geometry/events.js';
-import { axialLines, transaxialLines } from '../geometry/lines.js';
-import type { Scan } from '../geometry/scan.js';
-import { gatherViews, type Sinogram, type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
+import { turn } from '../core/iterate.js';
+import { type BinValues, binValues } from '../geometry/bin-values.js';
+import { type EventList, filtered, forEachEvent } from '../geometry/event-list.js';
+import { type Sinogram, type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
 import { orderedSubsets } from '../geometry/subsets.js';
-import { tofCentres, tofLengths } from '../geometry/tof.js';
 import { compose, diagonal, ones } from './compose.js';
 import type { ProjectorEngine } from './engine.js';
-import type { SystemModelOptions } from './system-model.js';
+import { type SystemModelOptions, significant } from './system-model.js';
 
-/** Events by their bins. */
-export interface ListMode {
-  readonly layout: SinogramLayout;
-  /** Flat bin of each event, in the order [view][tangential][plane][tof]: by direction, then by place across it, then along z. Neighbours
-   *  in the list see the same columns of the image, which is what makes projecting them fast. */
-  readonly bins: Float64Array;
-  /** Events that the layout does not hold. */
-  readonly outside: number;
-  /** Share of the layout's bins that hold events. */
-  readonly occupancy: number;
-  /** What should be known of these data; says so where histogramming would be faster. */
-  readonly note?: string | undefined;
-}
-
-/** Above this share of occupied bins a sinogram is faster. */
-const crowded = 0.1;
-/** Events between two turns of the event loop. */
-const perTurn = 2 ** 18;
-
-/**
- * Sorts events, once for a scan.
- * @throws GeometryError when the layout is arc-corrected, or has time of flight and the events have not.
- */
-export async function listMode(
-  layout: SinogramLayout,
-  events: AsyncIterable<CoincidenceEvents> | Iterable<CoincidenceEvents>,
-  { signal }: CallOptions = {},
-): Promise<ListMode> {
-  const [tofBins, planes, views, tangential] = sinogramShape(layout);
-  const perPlane = views * tangential;
-  const pieces: Float64Array[] = [];
-  const counts = new Uint32Array(perPlane + 1);
-  let outside = 0;
-  for await (const piece of events) {
-    const bins = binsOfEvents(layout, piece).filter((bin) => bin >= 0);
-    outside += piece.ring1.length - bins.length;
-    for (const bin of bins) counts[(bin % perPlane) + 1]!++;
-    pieces.push(bins);
-    await turn(signal);
-  }
-  // Counting sort by (view, tangential), then each group by its planes.
-  for (let i = 0; i < perPlane; i++) counts[i + 1]! += counts[i]!;
-  const next = counts.slice();
-  const sorted = new Float64Array(counts[perPlane]!);
-  for (const bins of pieces) {
-    for (const bin of bins) sorted[next[bin % perPlane]!++] = bin;
-    await turn(signal);
-  }
-  const planeThenTof = (bin: number): number => {
-    const row = Math.floor(bin / perPlane);
-    return (row % planes) * tofBins + Math.floor(row / planes);
-  };
-  let distinct = 0;
-  for (let place = 0, done = 0; place < perPlane; place++) {
-    const group = sorted.subarray(counts[place], counts[place + 1]);
-    group.sort((a, b) => planeThenTof(a) - planeThenTof(b));
-    for (let i = 0; i < group.length; i++) if (i === 0 || group[i] !== group[i - 1]) distinct++;
-    if ((done += group.length) > perTurn) {
-      done = 0;
-      await turn(signal);
-    }
-  }
-  const occupancy = distinct / (tofBins * planes * perPlane);
-  const note =
-    occupancy > crowded
-      ? `${Math.round(100 * occupancy)} % of the bins hold events: a histogram of them (a sinogram) is reconstructed faster.`
-      : undefined;
-  return { layout, bins: sorted, outside, occupancy, note };
-}
+/** Bins whose sensitivity is worked out at a time. */
+const binsAtATime = 2 ** 24;
+/** Bins between two turns of the event loop. */
+const perTurn = 2 ** 20;
 
 /**
  * Line integrals along the lines of the events, outShape [events]; with time of flight, the part in the event's bin.
  * @throws GeometryError when the layout's scanner lacks the time of flight that the layout has.
  */
-export function listModeProjector(
-  engine: ProjectorEngine,
-  { layout, bins }: Pick<ListMode, 'layout' | 'bins'>,
-  grid: Grid,
-): LinearOperator {
-  const [tofBins, planes, views, tangential] = sinogramShape(layout);
-  const perPlane = views * tangential;
-  const transaxial = transaxialLines(
-    layout,
-    Array.from({ length: views }, (_, view) => view),
-  );
-  const axial = axialLines(layout);
-  const start = new Float32Array(3 * bins.length);
-  const end = new Float32Array(3 * bins.length);
-  bins.forEach((bin, i) => {
-    const plane = 2 * (Math.floor(bin / perPlane) % planes);
-    const place = 4 * (bin % perPlane);
-    start[3 * i] = axial[plane]!;
-    start[3 * i + 1] = transaxial[place + 1]!;
-    start[3 * i + 2] = transaxial[place]!;
-    end[3 * i] = axial[plane + 1]!;
-    end[3 * i + 1] = transaxial[place + 3]!;
-    end[3 * i + 2] = transaxial[place + 2]!;
-  });
-  if (tofBins === 1) return engine.lineProjector({ start, end }, grid);
-  const middles = tofCentres(layout);
-  const centre = Float32Array.from(bins, (bin) => middles[Math.floor(bin / (perPlane * planes))]!);
-  return engine.lineProjector({ start, end }, grid, { ...tofLengths(layout), centre });
+export function listModeProjector(engine: ProjectorEngine, list: EventList, grid: Grid): LinearOperator {
+  return engine.eventProjector(list, allViews(list.layout), grid);
 }
 
-/** What is known of the scan beside its events; sinograms of the same layout. */
-export type ListModeTerms = Pick<Scan, 'multiplicative' | 'additive'>;
+/** What is known of the scan beside its events, of the layout of the events; as sinograms, or as functions of the bin. */
+export interface ListModeTerms {
+  /** m; 1 everywhere if absent. */
+  readonly multiplicative?: Sinogram | BinValues | undefined;
+  /** a; 0 if absent. */
+  readonly additive?: Sinogram | BinValues | undefined;
+}
+
+/** The events of some views. `model` and `background` are without m, which divides out; prompts are ones. */
+export interface ListModeSubset extends PoissonSubset {
+  /** Σ m a over all bins of the views. With ⟨sensitivity, x⟩ it is the number of events that x expects. */
+  readonly backgroundOfAllBins: number;
+}
 
 /**
- * The model of the events as ordered subsets of views, for `osem` and its like. Prompts are ones; the sensitivity is that of all bins.
- * What sums over all bins, such as the deviance, needs the histogram.
- * @throws OptionError when there are more subsets than views; GeometryError when the engine cannot project the layout.
+ * The model of the events as ordered subsets of views, for `osem`, `poissonProx` and their like. The sensitivity is that of all bins.
+ * Events in bins that cannot count (m = 0) are left out. What sums ȳ over all bins, such as the deviance, needs the histogram.
+ * @throws OptionError when there are more subsets than views, or no events; GeometryError when the engine cannot project the layout.
  */
 export async function listModeModel(
-  { layout, bins }: ListMode,
+  list: EventList,
   { multiplicative, additive }: ListModeTerms,
   engine: ProjectorEngine,
   grid: Grid,
-  { subsets = 1, psf, signal, onProgress = () => {} }: SystemModelOptions = {},
-): Promise<PoissonSubset[]> {
-  if (bins.length === 0) throw new OptionError('There are no events', { key: 'bins', expected: 'at least one', found: 0 });
-  const resolution = psf === undefined || psf === 0 ? undefined : engine.gaussianPsf(grid, psf);
-  const seen = (operator: LinearOperator, weights: NdArray | undefined): LinearOperator => {
-    const blurred = resolution ? compose(operator, resolution) : operator;
-    return weights ? compose(diagonal(weights), blurred) : blurred;
-  };
-  const made: PoissonSubset[] = [];
-  for (const views of orderedSubsets(layout.views, subsets)) {
-    const own = new Set(views);
-    const part = bins.filter((bin) => own.has(Math.floor(bin / layout.tangential) % layout.views));
-    const factors = multiplicative && pick(multiplicative, part);
-    const a = additive ? pick(additive, part) : array([part.length]);
-    const all = seen(engine.sinogramProjector(layout, views, grid), multiplicative && gatherViews(multiplicative, views));
+  { subsets = 1, psf, mask, signal, onProgress = () => {} }: SystemModelOptions = {},
+): Promise<ListModeSubset[]> {
+  const { layout } = list;
+  const m = multiplicative && binValues(multiplicative);
+  const a = additive && binValues(additive);
+  const events = m ? filtered(list, (place, row) => m.at(place, row) > 0) : list;
+  if (events.rows.length === 0)
+    throw new OptionError('There are no events', { key: 'events', expected: 'at least one', found: 0 });
+  const views = orderedSubsets(layout.views, subsets);
+  const image: LinearOperator[] = [];
+  if (psf !== undefined && psf !== 0) image.push(engine.gaussianPsf(grid, psf));
+  if (mask) image.push(diagonal(mask));
+  const projectors = views.map((own) => engine.eventProjector(events, own, grid));
+  const one = ones([Math.max(...projectors.map(({ outShape }) => outShape[0]!))]).data;
+  const made: ListModeSubset[] = [];
+  for (const [k, projector] of projectors.entries()) {
+    const background = array(projector.outShape);
+    if (a) forEachEvent(events, views[k]!, (place, row, i) => (background.data[i] = a.at(place, row)));
+    await turn(signal);
+    const all = await sensitivityOf(engine, layout, views[k]!, grid, m, a, signal);
+    let { sensitivity } = all;
+    for (const operator of image) sensitivity = await operator.adjoint(sensitivity, { signal });
     made.push({
-      model: seen(listModeProjector(engine, { layout, bins: part }, grid), factors),
-      prompts: ones([part.length]),
-      background: factors ? fill([part.length], (i) => factors.data[i]! * a.data[i]!) : a,
-      sensitivity: await all.adjoint(ones(all.outShape), { signal }),
+      model: compose(projector, ...image),
+      prompts: array(projector.outShape, one.subarray(0, background.data.length)),
+      background,
+      sensitivity: significant(sensitivity),
+      backgroundOfAllBins: all.background,
     });
     onProgress(made.length / subsets);
   }
   return made;
 }
 
-/** Values of a sinogram at the events' bins. */
-function pick({ values }: Sinogram, bins: Float64Array): NdArray {
-  return fill([bins.length], (i) => values.data[bins[i]!]!);
+/** Aᵀ m and Σ m a over all bins of the views, some views at a time. */
+async function sensitivityOf(
+  engine: ProjectorEngine,
+  layout: SinogramLayout,
+  views: readonly number[],
+  grid: Grid,
+  m: BinValues | undefined,
+  a: BinValues | undefined,
+  signal: AbortSignal | undefined,
+): Promise<{ sensitivity: Volume; background: number }> {
+  const sensitivity = array(grid.shape);
+  let background = 0;
+  const atATime = Math.max(1, Math.floor(binsAtATime / size(sinogramShape(layout, 1))));
+  for (let from = 0; from < views.length; from += atATime) {
+    const some = views.slice(from, from + atATime);
+    const { factors, total } = await factorsOf(layout, some, m, a, signal);
+    const back = await engine.sinogramProjector(layout, some, grid).adjoint(factors, { signal });
+    for (let i = 0; i < back.data.length; i++) sensitivity.data[i]! += back.data[i]!;
+    background += total;
+  }
+  return { sensitivity, background };
+}
+
+/** m of all bins of the views, and Σ m a. */
+async function factorsOf(
+  layout: SinogramLayout,
+  views: readonly number[],
+  m: BinValues | undefined,
+  a: BinValues | undefined,
+  signal: AbortSignal | undefined,
+): Promise<{ factors: NdArray; total: number }> {
+  const [tofBins, planes, , tangential] = sinogramShape(layout);
+  const factors = fill(sinogramShape(layout, views.length), () => 1);
+  let total = 0;
+  for (let tof = 0, i = 0, next = perTurn; (m || a) && tof < tofBins; tof++) {
+    for (let plane = 0; plane < planes; plane++) {
+      const row = plane * tofBins + tof;
+      for (const view of views) {
+        for (let place = view * tangential; place < (view + 1) * tangential; place++, i++) {
+          const factor = m ? m.at(place, row) : 1;
+          factors.data[i] = factor;
+          if (a) total += factor * a.at(place, row);
+        }
+      }
+      if (i > next) {
+        next = i + perTurn;
+        await turn(signal);
+      }
+    }
+  }
+  return { factors, total };
+}
+
+function allViews({ views }: SinogramLayout): number[] {
+  return Array.from({ length: views }, (_, view) => view);
 }

@@ -4,7 +4,8 @@ import { FormatError, GeometryError, OptionError } from '../../src/core/errors.j
 import { crystalPairCounts, detectorsOf } from '../../src/geometry/bins.js';
 import { scannerByName } from '../../src/geometry/scanners.js';
 import { sinogramLayout } from '../../src/geometry/sinogram.js';
-import { histogramMmr, mmrBin, readMmrListModeHeader } from '../../src/io/mmr-listmode.js';
+import { histogramMmr } from '../../src/io/mmr-histogram.js';
+import { mmrBin, readMmrListModeHeader } from '../../src/io/mmr-listmode.js';
 import { sharedFile } from './shared-data.js';
 
 const mmr = scannerByName('Siemens mMR');

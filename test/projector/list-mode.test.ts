@@ -6,13 +6,15 @@ import type { PoissonSubset } from '../../src/core/interfaces.js';
 import { last } from '../../src/core/iterate.js';
 import { random } from '../../src/core/random.js';
 import { detectorsOf, ringPairs } from '../../src/geometry/bins.js';
+import { type EventList, listedBins, listMode } from '../../src/geometry/event-list.js';
 import { binsOfEvents, type CoincidenceEvents } from '../../src/geometry/events.js';
 import { scannerByName } from '../../src/geometry/scanners.js';
 import { firstTangential, type SinogramLayout, sinogramLayout, sinogramShape } from '../../src/geometry/sinogram.js';
-import { histogramMmr, mmrEvents } from '../../src/io/mmr-listmode.js';
+import { histogramMmr } from '../../src/io/mmr-histogram.js';
+import { mmrEvents } from '../../src/io/mmr-listmode.js';
 import { adjointError } from '../../src/projector/adjoint-error.js';
 import type { ProjectorEngine } from '../../src/projector/engine.js';
-import { type ListMode, listMode, listModeModel, listModeProjector } from '../../src/projector/list-mode.js';
+import { listModeModel, listModeProjector } from '../../src/projector/list-mode.js';
 import { systemModel } from '../../src/projector/system-model.js';
 import { osem } from '../../src/recon/osem.js';
 import { sharedFile } from '../io/shared-data.js';
@@ -79,6 +81,21 @@ describe('binsOfEvents', () => {
   });
 });
 
+/** The list of events in these bins. */
+function listOf(layout: SinogramLayout, bins: readonly number[]): EventList {
+  const [tofBins, planes, views, tangential] = sinogramShape(layout);
+  const perPlane = views * tangential;
+  const events = bins.map((bin) => {
+    const row = Math.floor(bin / perPlane);
+    return { place: bin % perPlane, row: (row % planes) * tofBins + Math.floor(row / planes) };
+  });
+  events.sort((a, b) => a.place - b.place || a.row - b.row);
+  const offsets = new Uint32Array(perPlane + 1);
+  for (const { place } of events) offsets[place + 1]!++;
+  for (let i = 0; i < perPlane; i++) offsets[i + 1]! += offsets[i]!;
+  return { layout, offsets, rows: Uint32Array.from(events, ({ row }) => row) };
+}
+
 /** Events drawn from the bins with these means, and their histogram. */
 function drawn(layout: SinogramLayout, mean: NdArray, seed = 3): { bins: number[]; histogram: NdArray } {
   const { poisson } = random(seed);
@@ -112,7 +129,7 @@ describe('listMode', () => {
       Math.floor(bin / (tangential * views * planes)),
     ];
     const expected = bins.toSorted((a, b) => key(a).reduce((order, at, i) => order || at - key(b)[i]!, 0));
-    expect([...list.bins]).toEqual(expected);
+    expect([...listedBins(list)]).toEqual(expected);
     expect(list.occupancy).toBeCloseTo(new Set(bins).size / sinogramShape(layout).reduce((a, b) => a * b, 1), 12);
     expect([list.outside, list.note]).toEqual([0, undefined]);
   });
@@ -128,7 +145,7 @@ describe('listMode', () => {
     expect(note).toMatch(/^2[567] % of the bins.*histogram/);
     const narrow = sinogramLayout(oddScanner, { span: 3, tangential: 11 });
     const list = await listMode(narrow, [eventsIn(layout, bins)]);
-    expect(list.bins.length + list.outside).toBe(bins.length);
+    expect(list.rows.length + list.outside).toBe(bins.length);
     expect(list.outside / bins.length).toBeCloseTo(20 / 31, 1);
   });
 });
@@ -152,12 +169,13 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
     );
     const list = await listMode(layout, [eventsIn(layout, bins)]);
     const events = listModeProjector(engine, list, grid);
+    const listed = listedBins(list);
     const image = noise(grid.shape, 5);
     const projected = (await sinogram.forward(image)).data;
     expect(
       maxDifference(
         await events.forward(image),
-        fill([bins.length], (i) => projected[list.bins[i]!]!),
+        fill([bins.length], (i) => projected[listed[i]!]!),
       ),
     ).toBeLessThan(5e-6);
     const back = await events.adjoint(fill([bins.length], () => 1));
@@ -186,7 +204,7 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
   });
 
   it('reconstructs what the histogram does, with time of flight', async () => {
-    const timed = sinogramLayout(tofScanner, { span: 3, tofMash: 2 });
+    const timed = sinogramLayout(tofScanner, { span: 3, maxRingDifference: 4, viewMash: 2, tofMash: 2 });
     const views = Array.from({ length: timed.views }, (_, view) => view);
     const mean = (await engine.sinogramProjector(timed, views, grid).forward(body)).data;
     const { bins, histogram } = drawn(
@@ -203,7 +221,7 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
   });
 
   it('has no model of no events', async () => {
-    const none: ListMode = { layout, bins: new Float64Array(0), outside: 0, occupancy: 0 };
+    const none = await listMode(layout, []);
     await expect(listModeModel(none, {}, engine, grid)).rejects.toThrow(OptionError);
   });
 });
@@ -220,13 +238,16 @@ describe('list mode with time of flight', () => {
     const lines = Array.from({ length: 200 }, () => integer(total));
     const sum = new Float64Array(200);
     for (let k = 0; k < 16; k++) {
-      const bins = Float64Array.from(lines, (line) => line + k * total);
-      (await listModeProjector(engine, { layout: wide, bins }, grid).forward(image)).data.forEach((value, i) => {
+      const list = listOf(
+        wide,
+        Array.from(lines, (line) => line + k * total),
+      );
+      (await listModeProjector(engine, list, grid).forward(image)).data.forEach((value, i) => {
         sum[i]! += value;
       });
     }
     const plain = sinogramLayout(oddScanner, { span: 3 });
-    const whole = await listModeProjector(engine, { layout: plain, bins: Float64Array.from(lines) }, grid).forward(image);
+    const whole = await listModeProjector(engine, listOf(plain, lines), grid).forward(image);
     expect(
       maxDifference(
         fill([200], (i) => sum[i]!),
@@ -242,9 +263,8 @@ describe('list mode with time of flight', () => {
     const point = fill(grid.shape, (i) => (i === (8 * 31 + 6) * 31 + 15 ? 1 : 0));
     const [, planes, views, tangential] = sinogramShape(layout);
     const line = 8 * views * tangential + 15;
-    const bins = Float64Array.from({ length: 6 }, (_, k) => k * planes * views * tangential + line);
-    const wide = { ...layout, scanner: { ...layout.scanner }, tilt: 0 };
-    const { data } = await listModeProjector(engine, { layout: wide, bins }, grid).forward(point);
+    const bins = Array.from({ length: 6 }, (_, k) => k * planes * views * tangential + line);
+    const { data } = await listModeProjector(engine, listOf({ ...layout, tilt: 0 }, bins), grid).forward(point);
     // 54 mm towards detector 1 is 1.8 bins of 30 mm: between bins 4 (0 + 1.5) and 3 (0 + 0.5) of 0 … 5.
     expect(data.indexOf(Math.max(...data))).toBe(4);
     expect(data[5]!).toBeGreaterThan(data[2]!);
@@ -259,10 +279,10 @@ describe('the list mode of the STIR test pack', () => {
     const layout = sinogramLayout(scannerByName('mMR'), { maxRingDifference: 1 });
     const { prompts } = await histogramMmr(words, layout, { frame });
     const list = await listMode(layout, mmrEvents(words, { frame }));
-    expect(list.bins.length).toBe(6541);
+    expect(list.rows.length).toBe(6541);
     expect(list.outside).toBe(178563 - 6541);
     const counted = array(prompts.values.shape);
-    for (const bin of list.bins) counted.data[bin]!++;
+    for (const bin of listedBins(list)) counted.data[bin]!++;
     expect(maxDifference(counted, prompts.values)).toBe(0);
     // As in STIR's own test: one sub-iteration of one subset, a small constant background, 100 × 100 voxels across.
     const grid = centredGrid([127, 100, 100], [2.03125, 4, 4]);

@@ -12,6 +12,8 @@ export type KernelCall = readonly [
     | 'adjointTof'
     | 'forwardLines'
     | 'adjointLines'
+    | 'forwardEvents'
+    | 'adjointEvents'
     | 'blurPlanes'
     | 'blurColumns',
   ...args: number[],
