@@ -21,13 +21,13 @@ export { coveringShape, resample, resampledDenoiser } from './denoise/resample.j
 export { type Measured, unlike } from './denoise/unlike.js';
 export { denoiseYu2025, type Yu2025Options, type Yu2025Result } from './denoise/yu2025.js';
 // Scanners, sinograms, lines of response
-export { type BinValues, binValues, quotient, separable } from './geometry/bin-values.js';
+export { type BinValues, quotient, separable } from './geometry/bin-values.js';
 export { type EventList, type ListMode, listedBins, listMode } from './geometry/event-list.js';
 export { binsOfEvents, type CoincidenceEvents } from './geometry/events.js';
 export { fromWorld, type PatientPosition, toWorld } from './geometry/frame.js';
 export { defaultGrid, fieldOfViewMask, type GridOptions } from './geometry/grid.js';
 export { type Lines, linesOf } from './geometry/lines.js';
-export { checkedScan, type Scan } from './geometry/scan.js';
+export { checkedScan, type ListModeScan, type Scan } from './geometry/scan.js';
 export { parseScanner, type Scanner } from './geometry/scanner.js';
 export { findScanner, scannerByName, scanners } from './geometry/scanners.js';
 export {
@@ -89,7 +89,7 @@ export { type ProjectorEngine, referenceEngine } from './projector/engine.js';
 export { isSoftwareAdapter } from './projector/gpu/adapter.js';
 export { openGpuEngine } from './projector/gpu/engine.js';
 export { josephProjector, type LineTof } from './projector/joseph.js';
-export { type ListModeSubset, type ListModeTerms, listModeModel, listModeProjector } from './projector/list-mode.js';
+export { type ListModeSubset, listModeModel, listModeProjector } from './projector/list-mode.js';
 export { type Plan, type ProbedSpeed, plan, probeSpeed, secondsPerIteration } from './projector/plan.js';
 export { gaussianPsf } from './projector/psf.js';
 export { siddonProjector, siddonSinogramProjector } from './projector/siddon.js';

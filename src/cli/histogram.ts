@@ -1,13 +1,13 @@
 /** @file  coincide histogram: list mode to a scan folder. */
-import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { FormatError, OptionError } from '../core/errors.js';
+import { filledBins } from '../geometry/bin-values.js';
 import { scannerByName } from '../geometry/scanners.js';
 import { sinogramLayout } from '../geometry/sinogram.js';
 import { histogramMmr } from '../io/mmr-histogram.js';
-import { readMmrListModeHeader } from '../io/mmr-listmode.js';
 import { estimateRandoms } from '../io/randoms.js';
-import { mayReplace, readBytes, readText } from '../node/files.js';
+import { mayReplace } from '../node/files.js';
+import { readMmrWords } from '../node/list-mode-file.js';
 import { detectionFactors, randomsTerm, scanOutput, writeScan } from '../node/scan-folder.js';
 import { numbers, type Result, type Run, verb, whole } from './verb.js';
 
@@ -36,11 +36,10 @@ export function histogram(program: Command): void {
       throw new OptionError('Time frame', { key: '--frame', expected: 'start,end in s, start < end', found: frame });
     }
     await mayReplace(output, scanOutput);
-    const header = readMmrListModeHeader(await readText(listmode), listmode);
-    const data = resolve(dirname(listmode), header.dataFile);
+    const { header, words, file: data } = await readMmrWords(listmode);
     const layout = sinogramLayout(scannerByName('Siemens mMR'), { span, maxRingDifference, viewMash });
     const stage = run.stage('histogram');
-    const events = await histogramMmr(await readBytes(data), layout, {
+    const events = await histogramMmr(words, layout, {
       ...(frame ? { frame: [frame[0]!, frame[1]!] } : {}),
       file: data,
       signal: run.signal,
@@ -54,7 +53,7 @@ export function histogram(program: Command): void {
         found: frame ?? 'the whole file',
       });
     }
-    const multiplicative = detectionFactors(layout);
+    const multiplicative = await filledBins(detectionFactors(layout), { signal: run.signal });
     const additive = randomsTerm(await estimateRandoms(events.delayeds, { signal: run.signal }), multiplicative);
     const { counts, inLayout, duration, perSegment } = events;
     const segments = Object.fromEntries([...perSegment].sort(([a], [b]) => a - b));

@@ -1,7 +1,11 @@
 /** @file  Values of bins that need not be held in memory: what list mode knows of bins without events. */
-import { array, type NdArray } from '../core/array.js';
+import { array } from '../core/array.js';
+import { type CallOptions, turn } from '../core/iterate.js';
 import { flatBin } from './events.js';
 import { type Sinogram, type SinogramLayout, sinogramShape } from './sinogram.js';
+
+/** Planes between two turns of the event loop. */
+const planesPerTurn = 32;
 
 export interface BinValues {
   readonly layout: SinogramLayout;
@@ -31,19 +35,16 @@ export function quotient(a: BinValues, b: BinValues): BinValues {
   return { layout: a.layout, at };
 }
 
-/** The values of all bins of these views, shape [tof, plane, view, tangential]. @default views all */
-export function filledBins(values: BinValues, views?: readonly number[]): NdArray {
-  const { layout } = values;
-  const shape = sinogramShape(layout, views?.length);
-  const [tofBins, planes, count, tangential] = shape;
-  const out = array(shape);
+/** The values of all bins, shape [tof, plane, view, tangential]. */
+export async function filledBins({ layout, at }: BinValues, { signal }: CallOptions = {}): Promise<Sinogram> {
+  const shape = sinogramShape(layout);
+  const [tofBins, planes, views, tangential] = shape;
+  const values = array(shape);
   for (let tof = 0, i = 0; tof < tofBins; tof++) {
     for (let plane = 0; plane < planes; plane++) {
-      for (let k = 0; k < count; k++) {
-        const first = (views ? views[k]! : k) * tangential;
-        for (let t = 0; t < tangential; t++) out.data[i++] = values.at(first + t, plane * tofBins + tof);
-      }
+      for (let place = 0; place < views * tangential; place++) values.data[i++] = at(place, plane * tofBins + tof);
+      if (plane % planesPerTurn === 0) await turn(signal);
     }
   }
-  return out;
+  return { layout, values };
 }

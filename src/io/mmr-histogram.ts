@@ -1,10 +1,18 @@
 /** @file  Siemens mMR list mode sorted into sinograms of prompts and of delayeds. */
 import { array, size } from '../core/array.js';
-import { GeometryError } from '../core/errors.js';
 import { type CallOptions, turn } from '../core/iterate.js';
 import { planeOfRings } from '../geometry/bins.js';
 import { firstTangential, type Sinogram, type SinogramLayout, sinogramShape, viewMash } from '../geometry/sinogram.js';
-import { badAddress, milliseconds, mmrSinograms, mmrSize, mmrWords, ringsOf } from './mmr-listmode.js';
+import {
+  badAddress,
+  checkMmrLayout,
+  milliseconds,
+  mmrDuration,
+  mmrSinograms,
+  mmrSize,
+  mmrWords,
+  ringsOf,
+} from './mmr-listmode.js';
 
 const { rings, views, tangential, maxDifference } = mmrSize;
 const perSinogram: number = views * tangential;
@@ -49,7 +57,7 @@ export async function histogramMmr(
 ): Promise<Histogram> {
   const list = mmrWords(words, file);
   const [from, until] = milliseconds(frame);
-  checkLayout(layout);
+  checkMmrLayout(layout);
   // Bin = row of the sinogram + place of the address within it; −1 where the layout has none.
   const rowOf = rowTable(layout);
   const placeOf = placeTable(layout);
@@ -58,7 +66,6 @@ export async function histogramMmr(
   const perSinogramCounts = [new Uint32Array(mmrSinograms.length), new Uint32Array(mmrSinograms.length)] as const;
   const kept: [delayeds: number, prompts: number] = [0, 0];
   let time = 0;
-  let firstTime = -1;
   for (let i = 0; i < list.length; i++) {
     if (i % 2 ** 20 === 0) {
       await turn(signal);
@@ -66,10 +73,7 @@ export async function histogramMmr(
     }
     const word = list[i]!;
     if (word >= 0x80000000) {
-      if ((word & 0x60000000) === 0) {
-        time = word & 0x1fffffff;
-        if (firstTime < 0) firstTime = time;
-      }
+      if ((word & 0x60000000) === 0) time = word & 0x1fffffff;
       continue;
     }
     if (time < from || time >= until) continue;
@@ -94,20 +98,8 @@ export async function histogramMmr(
     counts: { prompts: all.reduce((sum, c) => sum + c.prompts, 0), delayeds: all.reduce((sum, c) => sum + c.delayeds, 0) },
     inLayout: { prompts: kept[1], delayeds: kept[0] },
     perSegment,
-    duration: Math.max(0, Math.min(until, time) - Math.max(from, firstTime, 0)) / 1000,
+    duration: mmrDuration(list, frame),
   };
-}
-
-function checkLayout({ scanner, arcCorrected, tofBins, tilt }: SinogramLayout): void {
-  const fail = (key: string, expected: string, found: unknown): never => {
-    throw new GeometryError('mMR list mode cannot be sorted into this layout', { key, expected, found });
-  };
-  if (scanner.rings !== rings || scanner.detectorsPerRing !== 2 * views) {
-    fail('scanner', `${rings} rings of ${2 * views} detectors`, `${scanner.rings} of ${scanner.detectorsPerRing}`);
-  }
-  if (arcCorrected) fail('arcCorrected', 'data that are not', true);
-  if (tofBins !== 1) fail('tofBins', '1', tofBins);
-  if (tilt !== 0) fail('tilt', '0', tilt);
 }
 
 /** First bin of the plane that each span-1 sinogram goes to. */

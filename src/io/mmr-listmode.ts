@@ -5,10 +5,11 @@
  *  address = (sinogram · 252 + view) · 344 + tangential index. Sinograms run through ring differences 0, −1, +1, −2, +2, … −60, +60,
  *  axial position fastest, whatever segment table the header gives. Layout as in STIR's CListRecordECAT8_32bit; confirmed on data: no
  *  event touches a gap crystal. */
-import { FormatError, OptionError } from '../core/errors.js';
+import { FormatError, GeometryError, OptionError } from '../core/errors.js';
 import { type CallOptions, turn } from '../core/iterate.js';
 import { detectorsOf } from '../geometry/bins.js';
 import type { CoincidenceEvents } from '../geometry/events.js';
+import type { SinogramLayout } from '../geometry/sinogram.js';
 import { findNumber, integerOf, parseInterfile, textOf, wordOf } from './interfile.js';
 import { type Exam, readExam } from './interfile-exam.js';
 
@@ -183,4 +184,27 @@ export function badAddress(address: number, word: number, file: string): FormatE
     found: address,
     hint: 'Is it 32-bit list mode of the Siemens mMR, little-endian, read from the right offset?',
   });
+}
+
+/** Part of the frame that the data cover, by their time tags, s. */
+export function mmrDuration(words: Uint32Array, frame?: readonly [from: number, until: number]): number {
+  const [from, until] = milliseconds(frame);
+  const isTime = (word: number): boolean => word >= 0x80000000 && (word & 0x60000000) === 0;
+  const first = words.find(isTime);
+  const last = words.findLast(isTime);
+  if (first === undefined || last === undefined) return 0;
+  return Math.max(0, Math.min(until, last & 0x1fffffff) - Math.max(from, first & 0x1fffffff)) / 1000;
+}
+
+/** @throws GeometryError when the layout is not of the mMR, or is arc-corrected. */
+export function checkMmrLayout({ scanner, arcCorrected, tofBins, tilt }: SinogramLayout): void {
+  const fail = (key: string, expected: string, found: unknown): never => {
+    throw new GeometryError('mMR list mode cannot be sorted into this layout', { key, expected, found });
+  };
+  if (scanner.rings !== rings || scanner.detectorsPerRing !== 2 * views) {
+    fail('scanner', `${rings} rings of ${2 * views} detectors`, `${scanner.rings} of ${scanner.detectorsPerRing}`);
+  }
+  if (arcCorrected) fail('arcCorrected', 'data that are not', true);
+  if (tofBins !== 1) fail('tofBins', '1', tofBins);
+  if (tilt !== 0) fail('tilt', '0', tilt);
 }

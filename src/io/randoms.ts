@@ -6,8 +6,8 @@
  *  likelihood of the delayeds d_p summed over planes, γ that of the delayeds d_vt summed over (v, t): sharing d_p out among its ring pairs
  *  and bounding ρ_r₁ ρ_r₂ from above by squares (minorise–maximise: the likelihood never falls) gives
  *    ρ_r ← ρ_r √( Σ d_p ρ_r ρ_r' / λ_p  /  Σ ρ_r ρ_r' ),   sums over the pairs in the data that have r in them. */
-import { array, total } from '../core/array.js';
 import { type CallOptions, turn } from '../core/iterate.js';
+import { type BinValues, filledBins, separable } from '../geometry/bin-values.js';
 import { detectorsOf, ringPairs } from '../geometry/bins.js';
 import { firstTangential, type Sinogram, type SinogramLayout, sinogramShape, viewMash } from '../geometry/sinogram.js';
 
@@ -38,21 +38,34 @@ export async function estimateRandoms({ layout, values }: Sinogram, { signal }: 
     }
     if (row % 100 === 0) await turn(signal);
   }
+  return filledBins(await fittedRandoms(layout, { ofPlane, ofPlace }, { signal }), { signal });
+}
+
+/** Delayeds summed over places and bins of time of flight, shape [plane], and over planes, shape [view][tangential]. */
+export interface DelayedSums {
+  readonly ofPlane: Float64Array;
+  readonly ofPlace: Float64Array;
+}
+
+/** The same from what the estimate needs to know of the delayeds, for bins that are not held in memory. */
+export async function fittedRandoms(
+  layout: SinogramLayout,
+  { ofPlane, ofPlace }: DelayedSums,
+  { signal }: CallOptions = {},
+): Promise<BinValues> {
   const lambda = await fittedMeans(pairsOfRings(layout), layout.scanner.rings, ofPlane, signal);
   const kappa = layout.arcCorrected
-    ? new Float64Array(perPlane).fill(1)
+    ? new Float64Array(ofPlace.length).fill(1)
     : await fittedMeans(pairsOfCrystals(layout), layout.scanner.detectorsPerRing, ofPlace, signal);
 
   const sum = (means: Float64Array): number => means.reduce((a, b) => a + b, 0);
-  const all = sum(lambda) * sum(kappa) * tofBins;
-  const scale = all > 0 ? total(values) / all : 0;
-  const out = array(values.shape);
-  for (let row = 0, at = 0; row < tofBins * planes; row++) {
-    const mean = scale * lambda[row % planes]!;
-    for (let place = 0; place < perPlane; place++, at++) out.data[at] = mean * kappa[place]!;
-    if (row % 100 === 0) await turn(signal);
-  }
-  return { layout, values: out };
+  const all = sum(lambda) * sum(kappa) * layout.tofBins;
+  const scale = all > 0 ? sum(ofPlane) / all : 0;
+  return separable(
+    layout,
+    lambda.map((mean) => scale * mean),
+    kappa,
+  );
 }
 
 /** λ of every bin for the rates that fit the counts best. */

@@ -2,11 +2,12 @@
 export { type DeviceOptions, openEngine } from './devices.js';
 export { type LoadedGuidedModel, loadGuidedModel } from './guided-folder.js';
 export { readImage, readLabels, writeImage } from './images.js';
+export { type ListModeFile, type ListModeOptions, readListMode } from './list-mode-file.js';
 export { defaultModel, type LoadedModel, loadModel, readModel, writeModel } from './model-folder.js';
 export { openEvaluator } from './ort-evaluator.js';
 export { openTrainer } from './ort-trainer.js';
 export { dataUri, type GreyPicture, picture, png, type View } from './png.js';
-export { type Reconstruction, type ReconstructOptions, reconstruct } from './reconstruct.js';
+export { type ListModeReconstruction, type Reconstruction, type ReconstructOptions, reconstruct } from './reconstruct.js';
 export { readScan, type ScanFolder, writeScan } from './scan-folder.js';
 export { readScanner } from './scanner-file.js';
 export { checkOutput, type ReadStudyOptions, readStudy, type Study, writeStudy } from './study.js';

@@ -1,28 +1,22 @@
 /** @file  Scan in, image out: the whole line in one call, as the command line, the demo and the examples use it.
  *    osem, mlem   x from a uniform image
  *    hqs          OSEM → Gaussian filter → + σ₁ n → HQS with the unconditional prior; the mean of a few samples */
-import { array, fill, type Shape3, type Volume } from '../core/array.js';
+import type { Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
-import type { Grid, PetImage, Unit } from '../core/image.js';
-import type { Denoiser, PoissonSubset } from '../core/interfaces.js';
-import type { CallOptions, Step } from '../core/iterate.js';
-import { noiseField } from '../core/random.js';
-import { bodyMean } from '../denoise/denoise-volume.js';
+import type { Grid, PetImage } from '../core/image.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { unlikeVoxels } from '../denoise/unlike.js';
-import { flipped, type PatientPosition, toWorld } from '../geometry/frame.js';
+import { toWorld } from '../geometry/frame.js';
 import { fieldOfViewMask } from '../geometry/grid.js';
-import type { Scan } from '../geometry/scan.js';
-import { sigmaLadder } from '../prior/schedule.js';
+import type { ListModeScan, Scan } from '../geometry/scan.js';
 import type { ProjectorEngine } from '../projector/engine.js';
-import { gaussianPsf } from '../projector/psf.js';
-import { systemModel } from '../projector/system-model.js';
-import { hqs } from '../recon/hqs.js';
+import { expectedEvents, listModeModel } from '../projector/list-mode.js';
+import { type SystemModelOptions, systemModel } from '../projector/system-model.js';
 import { deviance, expectedDeviance } from '../recon/likelihood.js';
 import { osem, uniformStart } from '../recon/osem.js';
-import { poissonProx } from '../recon/poisson-prox.js';
+import { type HqsSamplesOptions, hqsSamples } from './hqs-samples.js';
 
-export interface ReconstructOptions extends CallOptions {
+export interface ReconstructOptions extends HqsSamplesOptions {
   /** @default 'osem' */
   readonly method?: 'osem' | 'mlem' | 'hqs' | undefined;
   /** Ordered subsets of views; 1 for mlem. @default 8 */
@@ -31,53 +25,69 @@ export interface ReconstructOptions extends CallOptions {
   readonly iterations?: number | undefined;
   /** Image-space resolution model, mm FWHM. @default none */
   readonly psf?: number | undefined;
-  /** Unit that the scan's calibration gives the image. @default 'counts' */
-  readonly unit?: Unit | undefined;
   /** For hqs: the prior. */
   readonly model?: OpenModel | undefined;
-  /** Time at which HQS starts, in (0, 1). @default 0.3 */
-  readonly start?: number | undefined;
-  /** Levels of HQS. @default 12 */
-  readonly steps?: number | undefined;
-  /** λ. @default 0.3 */
-  readonly lambda?: number | undefined;
-  /** ζ. @default 0.3 */
-  readonly zeta?: number | undefined;
-  /** Samples that are averaged. @default 4 */
-  readonly samples?: number | undefined;
-  /** Filter of the image that HQS starts from, mm FWHM. @default 1.5 voxels */
-  readonly startFwhm?: number | undefined;
-  /** @default 1 */
-  readonly seed?: number | undefined;
   readonly onProgress?: ((fraction: number, doing: string) => void) | undefined;
 }
 
-export interface Reconstruction {
-  readonly image: PetImage;
-  /** Standard deviation over the samples of hqs. */
-  readonly spread?: PetImage | undefined;
-  /** The image as the data see it: 2 KL(y; ȳ) per bin, and what Poisson noise alone would give. */
+/** The image as the sinogram sees it. */
+export interface SinogramFit {
+  /** 2 KL(y; ȳ) per bin, and what Poisson noise alone would give. */
   readonly deviancePerBin: number;
   readonly expectedDeviancePerBin: number;
   /** Σ y and Σ ȳ. */
   readonly prompts: number;
   readonly explained: number;
+}
+
+/** The image as list mode sees it: ȳ is known for the bins that hold events alone, and its sum. */
+export interface ListModeFit {
+  /** Events used, and Σ ȳ over all bins. */
+  readonly prompts: number;
+  readonly explained: number;
+  readonly listMode: {
+    readonly events: number;
+    /** Events that the layout does not hold, or that lie in bins that cannot count. */
+    readonly leftOut: number;
+    /** Share of the bins that hold events. */
+    readonly occupancy: number;
+  };
+}
+
+export interface ReconstructedImage {
+  readonly image: PetImage;
+  /** Standard deviation over the samples of hqs. */
+  readonly spread?: PetImage | undefined;
   /** What the model does not know about this image, in words. */
   readonly warnings: readonly string[];
   /** What was used, for the sidecar. */
   readonly parameters: Readonly<Record<string, unknown>>;
 }
+export type Reconstruction = ReconstructedImage & SinogramFit;
+export type ListModeReconstruction = ReconstructedImage & ListModeFit;
 
 /**
- * Reconstructs a scan on a grid of the scanner frame.
+ * Reconstructs a scan, or its list mode event by event, on a grid of the scanner frame.
  * @throws OptionError when hqs is given no model, or an option is out of range.
  */
-export async function reconstruct(
+export function reconstruct(
   scan: Scan,
   grid: Grid,
   engine: ProjectorEngine,
+  options?: ReconstructOptions,
+): Promise<Reconstruction>;
+export function reconstruct(
+  scan: ListModeScan,
+  grid: Grid,
+  engine: ProjectorEngine,
+  options?: ReconstructOptions,
+): Promise<ListModeReconstruction>;
+export async function reconstruct(
+  scan: Scan | ListModeScan,
+  grid: Grid,
+  engine: ProjectorEngine,
   options: ReconstructOptions = {},
-): Promise<Reconstruction> {
+): Promise<Reconstruction | ListModeReconstruction> {
   const { method = 'osem', psf, unit = 'counts', onProgress, signal } = options;
   const { iterations = method === 'mlem' ? 20 : 2 } = options;
   const subsetCount = method === 'mlem' ? 1 : (options.subsets ?? 8);
@@ -87,11 +97,8 @@ export async function reconstruct(
   if (!(Number.isInteger(samples) && samples > 0)) {
     throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
   }
-  const subsets = await systemModel(scan, engine, grid, {
-    subsets: subsetCount,
-    psf,
-    mask: fieldOfViewMask(scan.prompts.layout, grid),
-    signal,
+  const { subsets, fitOf, position } = await dataOf(scan, grid, engine, {
+    ...{ subsets: subsetCount, psf, signal },
     onProgress: (done) => onProgress?.(0.2 * done, 'system model'),
   });
   const emShare = method === 'hqs' ? 0.2 : 0.7;
@@ -101,12 +108,13 @@ export async function reconstruct(
     onProgress?.(0.2 + emShare * step.fraction, `${method === 'mlem' ? 'MLEM' : 'OSEM'} ${step.epoch + 1}.${step.subset + 1}`);
   }
   let spread: Volume | undefined;
+  const data = 'events' in scan ? 'list mode' : 'sinogram';
   let parameters: Record<string, unknown> = {
-    ...{ method, subsets: subsetCount, iterations, psf: psf ?? 0 },
+    ...{ method, data, subsets: subsetCount, iterations, psf: psf ?? 0 },
     ...{ engine: engine.name, device: engine.details ?? 'one thread' },
   };
   if (method === 'hqs') {
-    const result = await hqsSamples(subsets, image, grid, scan.position, options.model!, options, (done) =>
+    const result = await hqsSamples(subsets, image, grid, engine, position, options.model!, options, (done) =>
       onProgress?.(0.4 + 0.5 * done, 'HQS'),
     );
     ({ image, spread } = result);
@@ -116,81 +124,41 @@ export async function reconstruct(
   if (lost >= 0)
     throw new Error(`The ${method} image is not finite at voxel ${lost}: please report this, with the sidecar of the scan.`);
   onProgress?.(0.95, 'likelihood');
-  const fit = await deviance(subsets, image, { signal });
-  const expected = await expectedDeviance(subsets, image, { signal });
   return {
-    image: toWorld(image, grid, scan.position, unit),
-    ...(spread ? { spread: toWorld(spread, grid, scan.position, unit) } : {}),
-    deviancePerBin: fit.deviance / fit.bins,
-    expectedDeviancePerBin: expected.deviance / expected.bins,
-    prompts: fit.prompts,
-    explained: fit.expected,
+    image: toWorld(image, grid, position, unit),
+    ...(spread ? { spread: toWorld(spread, grid, position, unit) } : {}),
+    ...(await fitOf(image)),
     warnings: method === 'hqs' ? unlikeVoxels(grid, options.model!) : [],
     parameters,
   };
 }
 
-/** HQS from a filtered OSEM image, the mean and standard deviation of its samples. */
-async function hqsSamples(
-  subsets: readonly PoissonSubset[],
-  osemImage: Volume,
-  grid: Grid,
-  position: PatientPosition,
-  model: OpenModel,
-  options: ReconstructOptions,
-  onProgress: (fraction: number) => void,
-): Promise<{ image: Volume; spread?: Volume; parameters: Record<string, unknown> }> {
-  const { start = 0.3, steps = 12, lambda = 0.3, zeta = 0.3, samples = 4, seed = 1, unit, signal } = options;
-  const { startFwhm = 1.5 * grid.voxelSize[2] } = options;
-  const filtered = await gaussianPsf(grid, startFwhm).forward(osemImage, { signal });
-  const suvPerUnit = unit === 'SUV' ? 1 : model.card.intensity.bodyMean / bodyMean(filtered);
-  const sigmas = sigmaLadder(start, steps).map((sigma) => sigma / (suvPerUnit * model.card.intensity.scale));
-  const prior = inWorld(model.denoiser(suvPerUnit), position);
-  const shape = grid.shape as Shape3;
-  const sum = new Float64Array(filtered.data.length);
-  const squares = new Float64Array(sum.length);
-  for (let k = 0; k < samples; k++) {
-    const noise = (level: number): Volume => noiseField(shape, seed, k * (steps + 1) + level + 1);
-    const n = noise(-1).data;
-    const from = fill(shape, (i) => filtered.data[i]! + sigmas[0]! * n[i]!);
-    let step: Step | undefined;
-    for await (step of hqs(prior, poissonProx(subsets), sigmas, from, { lambda, zeta, noise, signal }))
-      onProgress((k + step.fraction) / samples);
-    for (let i = 0; i < sum.length; i++) {
-      const value =
-        osemImage.data[i] === 0 && subsets.every(({ sensitivity }) => sensitivity.data[i] === 0) ? 0 : step!.image.data[i]!;
-      sum[i]! += value;
-      squares[i]! += value * value;
-    }
+/** The model of the data, and how well an image explains them. */
+async function dataOf(scan: Scan | ListModeScan, grid: Grid, engine: ProjectorEngine, options: SystemModelOptions) {
+  const { signal } = options;
+  const { position } = scan;
+  if ('events' in scan) {
+    const { layout, rows, outside, occupancy } = scan.events;
+    const subsets = await listModeModel(scan.events, scan, engine, grid, { ...options, mask: fieldOfViewMask(layout, grid) });
+    const used = subsets.reduce((sum, { prompts }) => sum + prompts.data.length, 0);
+    const fitOf = async (image: Volume): Promise<ListModeFit> => ({
+      prompts: used,
+      explained: expectedEvents(subsets, image),
+      listMode: { events: used, leftOut: outside + rows.length - used, occupancy },
+    });
+    return { subsets, fitOf, position };
   }
-  const image = fill(shape, (i) => sum[i]! / samples);
-  const parameters = {
-    start,
-    steps,
-    lambda,
-    zeta,
-    samples,
-    seed,
-    startFwhm,
-    suvPerUnit,
-    model: model.card.name,
-    modelSha256: model.card.sha256,
+  const mask = fieldOfViewMask(scan.prompts.layout, grid);
+  const subsets = await systemModel(scan, engine, grid, { ...options, mask });
+  const fitOf = async (image: Volume): Promise<SinogramFit> => {
+    const found = await deviance(subsets, image, { signal });
+    const expected = await expectedDeviance(subsets, image, { signal });
+    return {
+      deviancePerBin: found.deviance / found.bins,
+      expectedDeviancePerBin: expected.deviance / expected.bins,
+      prompts: found.prompts,
+      explained: found.expected,
+    };
   };
-  if (samples === 1) return { image, parameters };
-  const deviation = (i: number): number => Math.sqrt(Math.max(0, squares[i]! - sum[i]! ** 2 / samples) / (samples - 1));
-  return {
-    image,
-    spread: array(
-      shape,
-      Float32Array.from(sum, (_, i) => deviation(i)),
-    ),
-    parameters,
-  };
-}
-
-/** A denoiser of images in the world's axes, for images in the scanner's. */
-function inWorld(denoiser: Denoiser, position: PatientPosition): Denoiser {
-  const denoise: Denoiser['denoise'] = async (x, sigma, options) =>
-    flipped(await denoiser.denoise(flipped(x, position), sigma, options), position);
-  return { ...denoiser, denoise };
+  return { subsets, fitOf, position };
 }

@@ -2,14 +2,15 @@
  *  optionally mu.nii.gz; and scan.json, which says how it was made and in what unit its calibration gives the image. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { array, fill } from '../core/array.js';
+import { array } from '../core/array.js';
 import { FormatError } from '../core/errors.js';
 import type { PetImage, Unit } from '../core/image.js';
+import { type BinValues, separable } from '../geometry/bin-values.js';
 import { crystalPairCounts, ringPairCounts } from '../geometry/bins.js';
-import { checkedScan, type Scan } from '../geometry/scan.js';
-import { type Sinogram, type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
+import { checkedScan, checkTerm, type Scan } from '../geometry/scan.js';
+import type { Sinogram, SinogramLayout } from '../geometry/sinogram.js';
 import { interfileDataFile } from '../io/interfile-data.js';
-import { readInterfileProjData, writeInterfileProjData } from '../io/interfile-projdata.js';
+import { readInterfileLayout, readInterfileProjData, writeInterfileProjData } from '../io/interfile-projdata.js';
 import { writeNifti } from '../io/nifti.js';
 import { type FileSet, json, readBytes, readJson, writeFolder } from './files.js';
 import { version } from './version.js';
@@ -51,13 +52,11 @@ export async function readScan(folder: string): Promise<ScanFolder> {
   };
   const multiplicative = await optional(stems.multiplicative);
   const additive = await optional(stems.additive);
-  const note = join(at, 'scan.json');
-  const meta = !single && existsSync(note) ? ((await readJson(note)) as { unit?: Unit }) : {};
   const scan = checkedScan(
     { prompts: first.sinogram, multiplicative, additive, position: first.exam.position ?? 'HFS' },
     { prompts, multiplicative: join(at, 'mult_factors.hs'), additive: join(at, 'additive_term.hs') },
   );
-  return { scan, unit: meta.unit ?? 'counts', warnings: first.warnings };
+  return { scan, unit: single ? 'counts' : await unitOf(at), warnings: first.warnings };
 }
 
 async function readProjData(file: string): Promise<ReturnType<typeof readInterfileProjData>> {
@@ -93,12 +92,48 @@ export async function writeScan(
 }
 
 /** m of a scan of which only the geometry is known: how many detector pairs each bin adds up, 0 where they are gaps. */
-export function detectionFactors(layout: SinogramLayout): Sinogram {
-  const rings = ringPairCounts(layout);
-  const crystals = crystalPairCounts(layout);
-  const perPlane = crystals.length;
-  const values = fill(sinogramShape(layout), (i) => rings[Math.floor(i / perPlane) % rings.length]! * crystals[i % perPlane]!);
-  return { layout, values };
+export function detectionFactors(layout: SinogramLayout): BinValues {
+  return separable(layout, ringPairCounts(layout), crystalPairCounts(layout));
+}
+
+/** A scan folder without its prompts. */
+export interface TermsFolder extends Pick<Scan, 'multiplicative' | 'additive'> {
+  readonly layout: SinogramLayout;
+  readonly unit: Unit;
+}
+
+/**
+ * Reads what a scan folder knows beside its prompts, for events of the same scan.
+ * @throws FormatError or GeometryError naming file and key.
+ */
+export async function readTerms(folder: string): Promise<TermsFolder> {
+  const file = (key: keyof typeof stems): string => join(folder, `${stems[key]}.hs`);
+  const there = (['multiplicative', 'additive', 'prompts'] as const).find((key) => existsSync(file(key)));
+  if (!there) {
+    throw new FormatError('This is no scan folder: it has no factors and no prompts', {
+      file: folder,
+      expected: 'mult_factors.hs, additive_term.hs or prompts.hs',
+    });
+  }
+  const { layout } = readInterfileLayout(await readBytes(file(there)), file(there));
+  const term = async (key: keyof typeof stems): Promise<Sinogram | undefined> => {
+    if (!existsSync(file(key))) return undefined;
+    const { sinogram } = await readProjData(file(key));
+    checkTerm(sinogram, layout, file(key));
+    return sinogram;
+  };
+  return {
+    layout,
+    multiplicative: await term('multiplicative'),
+    additive: await term('additive'),
+    unit: await unitOf(folder),
+  };
+}
+
+async function unitOf(folder: string): Promise<Unit> {
+  const note = join(folder, 'scan.json');
+  const meta = existsSync(note) ? ((await readJson(note)) as { unit?: Unit }) : {};
+  return meta.unit ?? 'counts';
 }
 
 /** a = randoms / m, 0 where m is. */

@@ -2,14 +2,15 @@
  *    Aᵀ m (y/ȳ) = Σ_bins A_b m_b y_b / (m_b (A_b x + a_b)) = Σ_events A_e / (A_e x + a_e),
  *  so that every event is a bin of its own that holds one count, m_e divides out, and only the sensitivity Aᵀ m needs all bins. The same
  *  OSEM, and all else that lives on Aᵀ(y/ȳ) and the sensitivity, does both. Huesman et al. 2000, doi:10.1109/42.845179. */
-import { array, fill, type NdArray, size, type Volume } from '../core/array.js';
+import { array, dot, fill, type NdArray, size, type Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
 import type { Grid } from '../core/image.js';
 import type { LinearOperator, PoissonSubset } from '../core/interfaces.js';
 import { turn } from '../core/iterate.js';
 import { type BinValues, binValues } from '../geometry/bin-values.js';
 import { type EventList, filtered, forEachEvent } from '../geometry/event-list.js';
-import { type Sinogram, type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
+import type { ListModeScan } from '../geometry/scan.js';
+import { type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
 import { orderedSubsets } from '../geometry/subsets.js';
 import { compose, diagonal, ones } from './compose.js';
 import type { ProjectorEngine } from './engine.js';
@@ -28,13 +29,8 @@ export function listModeProjector(engine: ProjectorEngine, list: EventList, grid
   return engine.eventProjector(list, allViews(list.layout), grid);
 }
 
-/** What is known of the scan beside its events, of the layout of the events; as sinograms, or as functions of the bin. */
-export interface ListModeTerms {
-  /** m; 1 everywhere if absent. */
-  readonly multiplicative?: Sinogram | BinValues | undefined;
-  /** a; 0 if absent. */
-  readonly additive?: Sinogram | BinValues | undefined;
-}
+/** What is known of the scan beside its events. */
+export type ListModeTerms = Pick<ListModeScan, 'multiplicative' | 'additive'>;
 
 /** The events of some views. `model` and `background` are without m, which divides out; prompts are ones. */
 export interface ListModeSubset extends PoissonSubset {
@@ -84,6 +80,11 @@ export async function listModeModel(
     onProgress(made.length / subsets);
   }
   return made;
+}
+
+/** Σ ȳ over all bins: how many events the image expects. */
+export function expectedEvents(subsets: readonly ListModeSubset[], x: Volume): number {
+  return subsets.reduce((sum, { sensitivity, backgroundOfAllBins }) => sum + dot(sensitivity, x) + backgroundOfAllBins, 0);
 }
 
 /** Aᵀ m and Σ m a over all bins of the views, some views at a time. */

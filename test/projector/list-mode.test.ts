@@ -12,11 +12,15 @@ import { scannerByName } from '../../src/geometry/scanners.js';
 import { firstTangential, type SinogramLayout, sinogramLayout, sinogramShape } from '../../src/geometry/sinogram.js';
 import { histogramMmr } from '../../src/io/mmr-histogram.js';
 import { mmrEvents } from '../../src/io/mmr-listmode.js';
+import { gaussianDenoiser } from '../../src/prior/gaussian-denoiser.js';
 import { adjointError } from '../../src/projector/adjoint-error.js';
 import type { ProjectorEngine } from '../../src/projector/engine.js';
-import { listModeModel, listModeProjector } from '../../src/projector/list-mode.js';
+import { expectedEvents, listModeModel, listModeProjector } from '../../src/projector/list-mode.js';
 import { systemModel } from '../../src/projector/system-model.js';
+import { hqs } from '../../src/recon/hqs.js';
+import { deviance } from '../../src/recon/likelihood.js';
 import { osem } from '../../src/recon/osem.js';
+import { poissonProx } from '../../src/recon/poisson-prox.js';
 import { sharedFile } from '../io/shared-data.js';
 import { maxDifference, noise } from '../laws.js';
 import { engines, oddScanner } from './engines.js';
@@ -204,7 +208,7 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
   });
 
   it('reconstructs what the histogram does, with time of flight', async () => {
-    const timed = sinogramLayout(tofScanner, { span: 3, maxRingDifference: 4, viewMash: 2, tofMash: 2 });
+    const timed = sinogramLayout(tofScanner, { span: 3, maxRingDifference: 1, viewMash: 2, tangential: 15, tofMash: 2 });
     const views = Array.from({ length: timed.views }, (_, view) => view);
     const mean = (await engine.sinogramProjector(timed, views, grid).forward(body)).data;
     const { bins, histogram } = drawn(
@@ -218,6 +222,51 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
     const expected = await run(await systemModel(scan, engine, grid, { subsets: 2 }));
     const found = await run(await listModeModel(list, { additive }, engine, grid, { subsets: 2 }));
     expect(maxDifference(found, expected)).toBeLessThan(5e-4);
+  });
+
+  it('makes the data step of HQS, and HQS, what they are with the histogram', async () => {
+    const multiplicative = { layout, values: fill(sinogramShape(layout), (i) => 0.5 + ((i * 7) % 11) / 11) };
+    const additive = { layout, values: fill(sinogramShape(layout), () => 4) };
+    const mean = (await engine.sinogramProjector(layout, allViews, grid).forward(body)).data;
+    const { bins, histogram } = drawn(
+      layout,
+      fill(sinogramShape(layout), (i) => 0.01 * multiplicative.values.data[i]! * (mean[i]! + 4)),
+    );
+    const list = await listMode(layout, [eventsIn(layout, bins)]);
+    const scan = { prompts: { layout, values: histogram }, multiplicative, additive, position: 'HFS' } as const;
+    const expected = await systemModel(scan, engine, grid, { subsets: 3 });
+    const found = await listModeModel(list, { multiplicative, additive }, engine, grid, { subsets: 3 });
+    const v = fill(grid.shape, (i) => 0.01 * (body.data[i]! - 0.3));
+    for (const exact of [false, true]) {
+      const [a, b] = [found, expected].map((subsets) => poissonProx(subsets)(v, 2e5, { exact }));
+      expect(maxDifference(await a!, await b!)).toBeLessThan(5e-4);
+    }
+    // With an exact denoiser: x ~ N(mean, 0.003²) in every voxel.
+    const denoiser = gaussianDenoiser(v, 0.003 ** 2);
+    const noiseOf = (level: number): NdArray => noise(grid.shape, level + 9);
+    const [a, b] = [found, expected].map((subsets) =>
+      last(hqs(denoiser, poissonProx(subsets), [0.01, 0.004, 0.001, 0], v, { noise: noiseOf })),
+    );
+    expect(maxDifference((await a!).image, (await b!).image)).toBeLessThan(5e-4);
+  });
+
+  it('expects as many events as the sinogram expects counts, background and bins without events included', async () => {
+    const multiplicative = { layout, values: fill(sinogramShape(layout), (i) => (i % 5 === 0 ? 0 : 0.5 + ((i * 7) % 11) / 11)) };
+    const additive = { layout, values: fill(sinogramShape(layout), (i) => i % 3) };
+    const { bins, histogram } = drawn(
+      layout,
+      fill(sinogramShape(layout), () => 0.02),
+    );
+    const list = await listMode(layout, [eventsIn(layout, bins)]);
+    const scan = { prompts: { layout, values: histogram }, multiplicative, additive, position: 'HFS' } as const;
+    const options = { subsets: 3, psf: 7 };
+    const subsets = await listModeModel(list, { multiplicative, additive }, engine, grid, options);
+    const { expected } = await deviance(await systemModel(scan, engine, grid, options), body);
+    expect(expectedEvents(subsets, body) / expected).toBeCloseTo(1, 5);
+    // Events in bins that cannot count are left out.
+    const used = subsets.reduce((sum, { prompts }) => sum + prompts.data.length, 0);
+    expect(used).toBe(bins.filter((bin) => bin % 5 !== 0).length);
+    expect(used).toBeLessThan(bins.length);
   });
 
   it('has no model of no events', async () => {
