@@ -1,8 +1,10 @@
 /** @file  The engine of a graphics card: gpu.js kernels for sinograms and resolution, WGSL for lines in any place. */
 import type { Point } from '../../core/array.js';
 import type { Grid } from '../../core/image.js';
+import type { LinearOperator } from '../../core/interfaces.js';
 import type { SinogramLayout } from '../../geometry/sinogram.js';
-import type { ProjectorEngine } from '../engine.js';
+import { type ProjectorEngine, projectedShape } from '../engine.js';
+import { eventLines } from '../event-ends.js';
 import { adapterName } from './adapter.js';
 import { type GpuDevice, type GpuProvider, openGpuDevice } from './device.js';
 import { gpuImages } from './image.js';
@@ -39,6 +41,11 @@ export function gpuEngine(device: GpuDevice, options: SinogramKernelOptions & Gp
     details: adapterName(device.adapter),
     sinogramProjector: (layout, views, grid) => gpuSinogramProjector(device, () => sinograms(layout, grid), layout, views, grid),
     lineProjector: (rays, grid, tof) => gpuLineProjector(device, lineKernelsOf, () => images(grid), rays, grid, tof),
+    eventProjector(list, views, grid): LinearOperator {
+      projectedShape(list.layout, views);
+      const { lines: rays, tof } = eventLines(list, views);
+      return gpuLineProjector(device, lineKernelsOf, () => images(grid), rays, grid, tof);
+    },
     gaussianPsf: (grid, fwhm) => gpuGaussianPsf(device, () => ({ images: images(grid), blur: blurs(grid, fwhm) }), grid, fwhm),
     residentModel: (scan, grid, subsets, model) => gpuResidentModel(device, scan, grid, subsets, model, options),
     dispose: () => device.dispose(),
