@@ -9,7 +9,7 @@ export { array, fill, type NdArray, type Point, type Shape3, type Volume } from 
 export { type ByteSource, memorySource } from './core/bytes.js';
 export { CoincideError, DeviceError, FormatError, GeometryError, ModelError, OptionError, ShapeError } from './core/errors.js';
 export { affineOf, centredGrid, type Grid, type PetImage, petImage, type Unit } from './core/image.js';
-export type { Denoiser, LinearOperator, PoissonSubset, Prox, ProxOptions } from './core/interfaces.js';
+export type { Denoiser, LinearOperator, Penalty, PoissonSubset, Prox, ProxOptions, SeparablePenalty } from './core/interfaces.js';
 export { type CallOptions, last, type Step, turn } from './core/iterate.js';
 export { noiseField, type Random, random } from './core/random.js';
 // Volume in, volume out
@@ -66,11 +66,15 @@ export { flatParameters, type Model, type ModelCard, parseModelCard } from './ne
 export { initialParameters, parameterCount } from './network/parameters.js';
 export type { Evaluator, GuidedEvaluator, Trainer } from './network/runner.js';
 export type { Architecture } from './network/unet.js';
-// The diffusion prior
+// Priors: classical penalties, and the diffusion prior
+export { type BowsherOptions, bowsher } from './prior/bowsher.js';
 export { type DdimOptions, type DdimStep, ddim } from './prior/ddim.js';
 export { type DdpmOptions, type DdpmStep, ddpm, type NoisePrediction, type PredictNoise } from './prior/ddpm.js';
 export { gaussianDenoiser } from './prior/gaussian-denoiser.js';
+export type { Neighbourhood, PairOptions } from './prior/neighbours.js';
 export { precondition, scaledDenoiser } from './prior/precondition.js';
+export { quadratic } from './prior/quadratic.js';
+export { type RdpOptions, rdp, rdpEpsilon } from './prior/rdp.js';
 export {
   cosine,
   discrete,
@@ -95,10 +99,14 @@ export { gaussianPsf } from './projector/psf.js';
 export { siddonProjector, siddonSinogramProjector } from './projector/siddon.js';
 export { attenuationFactors, systemModel } from './projector/system-model.js';
 // Reconstruction
+export { type BsremOptions, bsrem } from './recon/bsrem.js';
 export { type HqsOptions, type HqsStep, hqs } from './recon/hqs.js';
 export { deviance, expectedDeviance, negLogLikelihood } from './recon/likelihood.js';
+export { type MapEmOptions, mapEm } from './recon/map-em.js';
 export { type OsemOptions, type OsemStep, osem, uniformStart } from './recon/osem.js';
+export { kappa, kktResidual } from './recon/penalised.js';
 export { type PoissonProx, type PoissonProxOptions, poissonProx, positiveRoot } from './recon/poisson-prox.js';
+export { type SvrgOptions, svrg } from './recon/svrg.js';
 // Simulation
 export { type Acquisition, acquire } from './simulate/acquisition.js';
 export { type Phantom, type PhantomKind, type PhantomOptions, phantom } from './simulate/phantom.js';

@@ -67,3 +67,17 @@ export interface ProxOptions extends CallOptions {
 }
 /** (v, ρ) ↦ argminₓ f(x) + ρ/2 ‖x − v‖². */
 export type Prox = (v: Volume, rho: number, options?: ProxOptions) => Promise<Volume>;
+
+/** A smooth convex penalty R(x) ≥ 0 on images x ≥ 0: the −log of a classical prior. */
+export interface Penalty {
+  readonly shape: readonly number[];
+  value(x: Volume, options?: CallOptions): Promise<number>;
+  /** ∂R/∂x_j, and ∂²R/∂x_j² ≥ 0, the diagonal of the Hessian. */
+  derivatives(x: Volume, options?: CallOptions): Promise<{ readonly gradient: Volume; readonly curvature: Volume }>;
+}
+
+/** A penalty with a separable surrogate, R(x) ≤ Σ_j ρ_j/2 (x_j − v_j)² + const, equal at x': what EM can be combined with. */
+export interface SeparablePenalty extends Penalty {
+  /** ρ ≥ 0 and v at x'. */
+  surrogate(x: Volume, options?: CallOptions): Promise<{ readonly rho: Volume; readonly anchor: Volume }>;
+}

@@ -36,9 +36,10 @@ export async function* osem(
 ): AsyncGenerator<OsemStep> {
   const data = checkedSubsets(subsets);
   const steps = epochs * data.length;
-  checkCount('epochs', epochs, Infinity);
-  checkCount('start', start, steps);
-  let x = initial === undefined ? fill(data[0]!.model.inShape, () => 1) : startImage(initial, data[0]!.model.inShape);
+  let x = checkedStart(
+    { epochs, start, steps, initial: initial ?? fill(data[0]!.model.inShape, () => 1) },
+    data[0]!.model.inShape,
+  );
   for (let done = start; done < steps; done++) {
     const k = done % data.length;
     const back = await backprojectedRatio(data[k]!, x, { signal });
@@ -59,6 +60,19 @@ export function uniformStart(subsets: readonly PoissonSubset[]): Volume {
 
 function emUpdate(x: Volume, back: Volume, s: Volume): Volume {
   return fill(x.shape, (i) => (s.data[i]! > 0 ? (x.data[i]! * back.data[i]!) / s.data[i]! : x.data[i]!));
+}
+
+/**
+ * The first image of an EM-like method, contiguous, with the numbers of passes and steps checked.
+ * @throws ShapeError when it does not fit. @throws OptionError for negative values and counts out of range.
+ */
+export function checkedStart(
+  { epochs, start, steps, initial }: { epochs: number; start: number; steps: number; initial: Volume },
+  shape: readonly number[],
+): Volume {
+  checkCount('epochs', epochs, Infinity);
+  checkCount('start', start, steps);
+  return startImage(initial, shape);
 }
 
 /** @throws ShapeError, OptionError when EM cannot start there. */
