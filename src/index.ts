@@ -89,6 +89,7 @@ export { torchNoise } from './prior/torch-noise.js';
 // Projectors and the system model
 export { adjointError } from './projector/adjoint-error.js';
 export { compose, diagonal } from './projector/compose.js';
+export { localCpuEngine } from './projector/cpu/local-pool.js';
 export { type ProjectorEngine, referenceEngine } from './projector/engine.js';
 export { isSoftwareAdapter } from './projector/gpu/adapter.js';
 export { openGpuEngine } from './projector/gpu/engine.js';

@@ -60,6 +60,7 @@ it('coincide exports what it exports', () => {
       "listModeModel",
       "listModeProjector",
       "listedBins",
+      "localCpuEngine",
       "memorySource",
       "mmrEvents",
       "negLogLikelihood",

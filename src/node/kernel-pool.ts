@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { DeviceError, OptionError } from '../core/errors.js';
 import { cpuEngine } from '../projector/cpu/engine.js';
+import { growMemory, kernelMemory, memoryBase } from '../projector/cpu/memory.js';
 import type { KernelCall, KernelPool } from '../projector/cpu/pool.js';
 import type { ProjectorEngine } from '../projector/engine.js';
 import type { Lane, WorkerData } from './kernel-worker.js';
@@ -15,12 +16,6 @@ export interface KernelPoolOptions {
    *  processor. @default true */
   readonly relaxed?: boolean | undefined;
 }
-
-const pageBytes = 65536;
-/** 4 GiB, all that 32 bits address. */
-const maximumPages = 65536;
-/** The module keeps its own data in the first pages. */
-const base = 16 * pageBytes;
 
 /**
  * Projectors on the processor's cores.
@@ -41,7 +36,7 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
   }
   const { module, kernels } = await compiledKernels(relaxed);
   // Let go when the pool is disposed, also if someone still holds the engine.
-  let memory: WebAssembly.Memory | undefined = newMemory();
+  let memory: WebAssembly.Memory | undefined = kernelMemory();
   const workers = startWorkers(threads, { module, memory });
   let failure: DeviceError | undefined;
   let reject: (failure: DeviceError) => void = () => {};
@@ -109,8 +104,8 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
     use(bytes, work) {
       const turn = queue.then(() => {
         if (failure) throw failure;
-        grow(memory!, bytes);
-        return work({ buffer: memory!.buffer, base, run });
+        growMemory(memory!, bytes);
+        return work({ buffer: memory!.buffer, base: memoryBase, run });
       });
       queue = turn.catch(() => {});
       return turn;
@@ -127,35 +122,6 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
 
 function startWorkers(threads: number, workerData: WorkerData): Worker[] {
   return Array.from({ length: threads }, () => new Worker(built('kernel-worker.js', 'node/'), { workerData }));
-}
-
-/** @throws DeviceError when the system has no room for it. */
-function newMemory(): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: base / pageBytes, maximum: maximumPages, shared: true });
-  } catch (cause) {
-    const expected = '4 GiB of address space';
-    throw new DeviceError('No memory for the projector', {
-      expected,
-      hint: 'Dispose of engines that are not needed any more.',
-      cause,
-    });
-  }
-}
-
-function grow(memory: WebAssembly.Memory, bytes: number): void {
-  const missing = Math.ceil((base + bytes - memory.buffer.byteLength) / pageBytes);
-  if (missing <= 0) return;
-  try {
-    memory.grow(missing);
-  } catch (cause) {
-    throw new DeviceError('Not enough memory for the projector', {
-      expected: 'at most 4 GiB in all, and free',
-      found: `${(bytes / 2 ** 30).toFixed(2)} GiB`,
-      hint: 'Use more subsets or larger voxels.',
-      cause,
-    });
-  }
 }
 
 interface Kernels {

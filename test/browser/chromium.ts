@@ -1,5 +1,5 @@
 /** A page in headless Chromium that runs a bundle of the sources, on the software adapter that the tests of Node use too. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
@@ -28,7 +28,12 @@ export async function openPage(script: string): Promise<OpenPage> {
     const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
     const html =
       '<!doctype html><meta charset="utf-8"><title>coincide</title><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>';
-    const [type, body] = url === '/' ? ['text/html', html] : ['text/javascript', bundle.get(url!.slice(1))];
+    const files: Record<string, [type: string, body: () => string | Buffer | undefined]> = {
+      '/': ['text/html', () => html],
+      '/kernel.wasm': ['application/wasm', () => readFileSync(resolve(import.meta.dirname, '../../dist/kernel.wasm'))],
+    };
+    const [type, read] = files[url!] ?? ['text/javascript', () => bundle.get(url!.slice(1))];
+    const body = read();
     response.writeHead(body === undefined ? 404 : 200, { ...headers, 'Content-Type': type }).end(body);
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

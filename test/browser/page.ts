@@ -1,5 +1,5 @@
-/** The page's side of engine.test.ts. */
-import { openGpuEngine } from '../../src/index.js';
+/** The page's side of page.test.ts. */
+import { localCpuEngine, openGpuEngine, type ProjectorEngine } from '../../src/index.js';
 import { work } from './work.js';
 
 export interface PageResult {
@@ -11,15 +11,18 @@ export interface PageResult {
 declare global {
   interface Window {
     onGpu(): Promise<PageResult>;
+    onCpu(): Promise<PageResult>;
   }
 }
 
-window.onGpu = async (): Promise<PageResult> => {
-  const engine = await openGpuEngine(navigator.gpu);
+async function result(engine: ProjectorEngine): Promise<PageResult> {
   try {
     const { forward, adjoint, osem } = await work(engine);
     return { device: engine.details ?? '', forward: [...forward], adjoint: [...adjoint], osem: [...osem] };
   } finally {
     await engine.dispose();
   }
-};
+}
+
+window.onGpu = async () => result(await openGpuEngine(navigator.gpu));
+window.onCpu = async () => result(await localCpuEngine(await (await fetch('/kernel.wasm')).arrayBuffer()));

@@ -28,7 +28,8 @@ beforeAll(async () => {
   expect(made.stderr + made.code).toBe('0');
 });
 
-describe('recon', () => {
+// A program does a card's work here: long where all cores are busy.
+describe('recon', { timeout: 180_000 }, () => {
   it('takes the cpu engine by itself where the only adapter is software', async (ctx) => {
     if (gpu && !gpu.software) return ctx.skip('there is a graphics card');
     expect(await recon('auto')).toMatchObject({ engine: 'cpu', device: expect.stringMatching(/thread.*SIMD/) });
