@@ -1,6 +1,7 @@
 /** @file  Steep segments, step by step. With T_i the lateral interpolation of step i and k, g the shift and weight of the segment there,
  *    y[r] = Σ_i (1 − g_i) T_i[p r + k_i] + g_i T_i[p r + k_i + 1],
  *  some steps at a time so that the sum stays in registers. Planes one or two voxels apart. */
+import { blend, madd } from './madd';
 import { column, lateralStride, planeStride, tauBase, tauStep, uBase, uStep } from './ray';
 import { chunk, offsetOf, row, rowsBytes, rowsPlace, segments, slopeOf, table } from './sinogram-table';
 
@@ -14,7 +15,7 @@ export function interpolateRow(t: usize, i: i32, nzp: i32): void {
   const bytes = (<usize>nzp) << 2;
   for (let z: usize = 0; z < bytes; z += 16) {
     const va = v128.load(a + z);
-    v128.store(t + z, f32x4.add(va, f32x4.mul(w, f32x4.sub(v128.load(b + z), va))));
+    v128.store(t + z, blend(va, v128.load(b + z), w));
   }
 }
 
@@ -30,13 +31,13 @@ export function spread(i: i32, u: usize, z0: i32, bytes: usize): void {
   const lateral = uBase + uStep * <f64>i;
   const j = Math.floor(lateral);
   const w = f32x4.splat(<f32>(lateral - j));
+  const rest = f32x4.sub(f32x4.splat(1), w);
   const a = column + i * planeStride + <i32>j * lateralStride + (z0 << 2);
   const b = a + lateralStride;
   for (let z: usize = 0; z < bytes; z += 16) {
     const value = v128.load(u + z);
-    const share = f32x4.mul(w, value);
-    v128.store(a + z, f32x4.add(v128.load(a + z), f32x4.sub(value, share)));
-    v128.store(b + z, f32x4.add(v128.load(b + z), share));
+    v128.store(a + z, madd(rest, value, v128.load(a + z)));
+    v128.store(b + z, madd(w, value, v128.load(b + z)));
   }
 }
 
@@ -78,10 +79,10 @@ export function lerp(out: usize, planes: i32, steps: usize, count: i32, differen
       const t = load<usize>(c) + r;
       const d = t + differences;
       const w = v128.load32_splat(c, 4);
-      s0 = f32x4.add(s0, f32x4.add(v128.load(t), f32x4.mul(w, v128.load(d))));
-      s1 = f32x4.add(s1, f32x4.add(v128.load(t, 16), f32x4.mul(w, v128.load(d, 16))));
-      s2 = f32x4.add(s2, f32x4.add(v128.load(t, 32), f32x4.mul(w, v128.load(d, 32))));
-      s3 = f32x4.add(s3, f32x4.add(v128.load(t, 48), f32x4.mul(w, v128.load(d, 48))));
+      s0 = f32x4.add(s0, madd(w, v128.load(d), v128.load(t)));
+      s1 = f32x4.add(s1, madd(w, v128.load(d, 16), v128.load(t, 16)));
+      s2 = f32x4.add(s2, madd(w, v128.load(d, 32), v128.load(t, 32)));
+      s3 = f32x4.add(s3, madd(w, v128.load(d, 48), v128.load(t, 48)));
     }
     v128.store(out + r, s0);
     v128.store(out + r, s1, 16);
@@ -106,8 +107,8 @@ export function lerpEverySecond(out: usize, planes: i32, steps: usize, count: i3
       const v3 = v128.load(t, 48);
       const a0 = v128.shuffle<f32>(v0, v1, 0, 2, 4, 6);
       const a1 = v128.shuffle<f32>(v2, v3, 0, 2, 4, 6);
-      s0 = f32x4.add(s0, f32x4.add(a0, f32x4.mul(w, f32x4.sub(v128.shuffle<f32>(v0, v1, 1, 3, 5, 7), a0))));
-      s1 = f32x4.add(s1, f32x4.add(a1, f32x4.mul(w, f32x4.sub(v128.shuffle<f32>(v2, v3, 1, 3, 5, 7), a1))));
+      s0 = f32x4.add(s0, blend(a0, v128.shuffle<f32>(v0, v1, 1, 3, 5, 7), w));
+      s1 = f32x4.add(s1, blend(a1, v128.shuffle<f32>(v2, v3, 1, 3, 5, 7), w));
     }
     v128.store(out + r, s0);
     v128.store(out + r, s1, 16);
@@ -127,10 +128,10 @@ export function gatherPlain(start: i32, end: i32, u: usize, steps: usize, bytes:
       const y = load<usize>(c) + z;
       const d = y + rowsBytes;
       const w = v128.load32_splat(c, 4);
-      s0 = f32x4.add(s0, f32x4.add(v128.load(y), f32x4.mul(w, v128.load(d))));
-      s1 = f32x4.add(s1, f32x4.add(v128.load(y, 16), f32x4.mul(w, v128.load(d, 16))));
-      s2 = f32x4.add(s2, f32x4.add(v128.load(y, 32), f32x4.mul(w, v128.load(d, 32))));
-      s3 = f32x4.add(s3, f32x4.add(v128.load(y, 48), f32x4.mul(w, v128.load(d, 48))));
+      s0 = f32x4.add(s0, madd(w, v128.load(d), v128.load(y)));
+      s1 = f32x4.add(s1, madd(w, v128.load(d, 16), v128.load(y, 16)));
+      s2 = f32x4.add(s2, madd(w, v128.load(d, 32), v128.load(y, 32)));
+      s3 = f32x4.add(s3, madd(w, v128.load(d, 48), v128.load(y, 48)));
     }
     v128.store(u + z, s0);
     v128.store(u + z, s1, 16);
@@ -175,10 +176,10 @@ export function gatherEverySecond(
       const odd = load<usize>(q, 4) + half;
       const we = v128.load32_splat(q, 8);
       const wo = v128.load32_splat(q, 12);
-      e0 = f32x4.add(e0, f32x4.mul(we, v128.load(even)));
-      e1 = f32x4.add(e1, f32x4.mul(we, v128.load(even, 16)));
-      o0 = f32x4.add(o0, f32x4.mul(wo, v128.load(odd)));
-      o1 = f32x4.add(o1, f32x4.mul(wo, v128.load(odd, 16)));
+      e0 = madd(we, v128.load(even), e0);
+      e1 = madd(we, v128.load(even, 16), e1);
+      o0 = madd(wo, v128.load(odd), o0);
+      o1 = madd(wo, v128.load(odd, 16), o1);
     }
     v128.store(u + z, f32x4.add(v128.load(u + z), v128.shuffle<f32>(e0, o0, 0, 4, 1, 5)));
     v128.store(u + z, f32x4.add(v128.load(u + z, 16), v128.shuffle<f32>(e0, o0, 2, 6, 3, 7)), 16);

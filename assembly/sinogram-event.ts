@@ -158,7 +158,7 @@ function finish(t: usize, y: usize, p: usize, b: usize, shift: i32, i: i32): voi
   if (kindOf(t) === 1) {
     for (; y < end; y += 16) {
       const q = f32x4.mul(sigma, f32x4.sub(v128.load(p, distance), v128.load(p, distance + 4)));
-      const ends = f32x4.add(f32x4.mul(lower, v128.load(p)), f32x4.mul(upper, v128.load(p, 4)));
+      const ends = madd(lower, v128.load(p), f32x4.mul(upper, v128.load(p, 4)));
       const middle = v128.load(b, 4);
       const bends = f32x4.add(f32x4.sub(v128.load(b), middle), f32x4.sub(v128.load(b, 8), middle));
       v128.store(y, f32x4.add(v128.load(y), f32x4.add(f32x4.add(ends, q), f32x4.mul(bend, bends))));

@@ -4,21 +4,18 @@
  *  of which W is a narrow band: W[i][t] = c ω(x_i − t), ω of src/projector/tof-weight.ts, x_i the place of step i in TOF bins, which count
  *  from the end of the line to its start. Twelve planes and three bins at a time. */
 
-import { blend } from './madd';
-import { first, last, length2, tauBase, tauStep } from './ray';
-import { neighbours, positionsAnywhere } from './sinogram-anywhere';
-import { interpolateRow, shifts, spread } from './sinogram-direct';
+import { blend, madd } from './madd';
+import { first, last, tauBase, tauStep } from './ray';
+import { positionsAnywhere } from './sinogram-anywhere';
+import { interpolateRow, spread } from './sinogram-direct';
 import {
   accBytes,
   accPlace,
   bins,
-  chunk,
   kindOf,
   offsetOf,
   planesOf,
-  read,
   row,
-  sampleLength,
   segments,
   setUpBin,
   sinogram,
@@ -27,57 +24,30 @@ import {
   tBytes,
   tLead,
 } from './sinogram-table';
+import {
+  allPlanes,
+  bands,
+  lineBytes,
+  lines,
+  locate,
+  readTof,
+  rows,
+  steps,
+  tofBins,
+  weigh,
+  weightBytes,
+  weights,
+  windows,
+} from './tof-weights';
 import { transpose } from './transpose';
 
-/** Bins of the sinogram at a time; planes, in bytes, at a time; bytes of a row of L, which has four zeros at either end. */
+/** Bins of the sinogram at a time; planes, in bytes, at a time. */
 const block: i32 = 16;
 const planeBytes: usize = 48;
-const lineBytes: usize = 80;
-
-/** TOF bins; planes of the whole sinogram; width of a bin and σ in mm; the Gaussian's cumulative at −6σ, −6σ + σ/256, …, +6σ. */
-let tofBins: i32 = 0;
-let allPlanes: usize = 0;
-let width: f64 = 0;
-let sigma: f64 = 0;
-let cumulative: usize = 0;
-/** Bytes of a row of W; scratch: T or its transpose, L, W, first and last TOF bin of each step, steps of each three bins, shifts, borders of bins. */
-let weightBytes: usize = 0;
-let rows: usize = 0;
-let lines: usize = 0;
-let weights: usize = 0;
-let windows: usize = 0;
-let bands: usize = 0;
-let steps: usize = 0;
-let borders: usize = 0;
-
-function readTof(s: usize, scratch: usize, maxSteps: usize): usize {
-  read(s);
-  tofBins = <i32>load<f64>(s, 120);
-  allPlanes = <usize>load<f64>(s, 128);
-  width = load<f64>(s, 136);
-  sigma = load<f64>(s, 144);
-  cumulative = <usize>load<f64>(s, 152);
-  // A multiple of three, and four more: whole vectors may be written past the last.
-  weightBytes = <usize>((tofBins + 6) / 3) * 12 + 12;
-  rows = scratch + tLead;
-  lines = scratch + maxSteps * tBytes;
-  weights = lines + maxSteps * lineBytes + 16;
-  windows = weights + maxSteps * weightBytes;
-  bands = windows + maxSteps * 8;
-  steps = bands + (weightBytes << 1);
-  borders = steps + (maxSteps + <usize>chunk) * 8;
-  const values = borders + weightBytes + 64;
-  memory.fill(scratch, 0, values - scratch);
-  return values;
-}
-
-function maxStepsOf(g: usize): usize {
-  return <usize>Math.max(load<f64>(g, 8), load<f64>(g, 16)) + 2;
-}
 
 /** Sinogram bins bin0 … bin1 − 1 of every plane and TOF bin. */
 export function forwardTof(g: usize, s: usize, scratch: usize, bin0: i32, bin1: i32): void {
-  const values = readTof(s, scratch, maxStepsOf(g));
+  const values = readTof(g, s, scratch);
   const nzp = <i32>load<f64>(g, 24);
   const stride = <usize>tofBins * accBytes;
   for (let from = bin0; from < bin1; from += block) {
@@ -87,88 +57,36 @@ export function forwardTof(g: usize, s: usize, scratch: usize, bin0: i32, bin1: 
       memory.fill(acc, 0, stride);
       if (setUpBin(g, s, from + b)) projectLine(acc, nzp);
     }
-    for (let t = 0; t < tofBins; t++) {
-      for (let d = 0; d < segments; d++) {
-        const segment = table + <usize>d * row;
-        const plane = <usize>t * allPlanes + <usize>load<f64>(segment);
-        const acc = values + <usize>t * accBytes + accPlace(segment);
-        transpose(acc, stride, sinogram + ((plane * bins + from) << 2), bins << 2, count, planesOf(segment));
-      }
+    exchange(values, from, count, true);
+  }
+}
+
+/** Values of some bins from [bin][tof][plane] to the sinogram, or to there from it. */
+function exchange(values: usize, from: i32, count: i32, out: bool): void {
+  const stride = <usize>tofBins * accBytes;
+  for (let t = 0; t < tofBins; t++) {
+    for (let d = 0; d < segments; d++) {
+      const segment = table + <usize>d * row;
+      const plane = <usize>t * allPlanes + <usize>load<f64>(segment);
+      const inside = values + <usize>t * accBytes + accPlace(segment);
+      const outside = sinogram + ((plane * bins + from) << 2);
+      if (out) transpose(inside, stride, outside, bins << 2, count, planesOf(segment));
+      else transpose(outside, bins << 2, inside, stride, planesOf(segment), count);
     }
   }
 }
 
 function projectLine(acc: usize, nzp: i32): void {
   for (let i = first; i <= last; i++) interpolateRow(rows + <usize>(i - first) * tBytes, i, nzp);
-  let axial2: f64 = -1;
   for (let d = 0; d < segments; d++) {
     const t = table + <usize>d * row;
-    if (load<f64>(t, 48) !== axial2) weigh(t);
-    axial2 = load<f64>(t, 48);
+    weigh(t, d === 0);
     locate(t);
     const bytes = (<usize>planesOf(t)) << 2;
     for (let r: usize = 0; r < bytes; r += planeBytes) {
       sample(t, r);
       for (let bin = 0; bin < tofBins; bin += 3) multiply(bin, acc + accPlace(t) + r);
     }
-  }
-}
-
-/** The Gaussian's cumulative at four borders of bins, `at` and `apart` in places of its table. */
-function cumulativeAt(at: f64, apart: f32): v128 {
-  const places = f32x4.add(f32x4.splat(<f32>at), f32x4.mul(f32x4(0, 1, 2, 3), f32x4.splat(apart)));
-  return neighbours(cumulative, f32x4.min(f32x4.max(places, f32x4.splat(0)), f32x4.splat(3072)));
-}
-
-/** W, the TOF bins that each step sees, and the steps that each three bins see. */
-function weigh(t: usize): void {
-  const length = Math.sqrt(length2 + load<f64>(t, 48));
-  const sample = sampleLength(t);
-  const apart = (256 * width) / sigma;
-  const reach = (3 * sigma) / width;
-  memory.fill(weights, 0, <usize>(last - first + 1) * weightBytes);
-  for (let bin = 0; bin < tofBins; bin += 3) {
-    const band = bands + ((<usize>(bin / 3)) << 3);
-    store<i32>(band, last + 1);
-    store<i32>(band, first - 1, 4);
-  }
-  for (let i = first; i <= last; i++) {
-    const x = ((0.5 - (tauBase + tauStep * <f64>i)) * length) / width + 0.5 * <f64>(tofBins - 1);
-    const from = <i32>Math.floor(x - reach);
-    const to = <i32>Math.ceil(x + reach);
-    const low = max(0, from);
-    const high = min(tofBins - 1, to);
-    const n = <usize>(i - first);
-    store<i32>(windows + (n << 3), low);
-    store<i32>(windows + (n << 3), high, 4);
-    if (low > high) continue;
-    const zero = 1536 - (x + 0.5) * apart;
-    const ends = cumulativeAt(zero + <f64>from * apart, <f32>(<f64>(to + 1 - from) * apart));
-    const weight = f32x4.splat(sample / (f32x4.extract_lane(ends, 1) - f32x4.extract_lane(ends, 0)));
-    // Borders beyond the window's are worked out with it, four at a time, and their weights put back to zero.
-    for (let bin = low; bin <= high + 1; bin += 4) {
-      v128.store(borders + ((<usize>bin) << 2), cumulativeAt(zero + <f64>bin * apart, <f32>apart));
-    }
-    const w = weights + n * weightBytes;
-    for (let bin = low; bin <= high; bin += 4) {
-      const b = borders + ((<usize>bin) << 2);
-      v128.store(w + ((<usize>bin) << 2), f32x4.mul(weight, f32x4.sub(v128.load(b, 4), v128.load(b))));
-    }
-    v128.store(w + ((<usize>(high + 1)) << 2), f32x4.splat(0));
-    for (let third = low / 3; third <= high / 3; third++) {
-      const band = bands + ((<usize>third) << 3);
-      store<i32>(band, min(load<i32>(band), i));
-      store<i32>(band, i, 4);
-    }
-  }
-}
-
-/** For each step the address of T at r = 0 and the weight g. */
-function locate(t: usize): void {
-  if (kindOf(t) === 0) return;
-  for (let i = first; i <= last; i += chunk) {
-    const n = <usize>(i - first);
-    shifts(t, steps + (n << 3), i, rows + n * tBytes, <i32>tBytes, 4);
   }
 }
 
@@ -223,17 +141,17 @@ function multiply(bin: i32, out: usize): void {
     const l1 = v128.load(l, 16);
     const l2 = v128.load(l, 32);
     const wa = v128.load32_splat(w);
-    a0 = f32x4.add(a0, f32x4.mul(wa, l0));
-    a1 = f32x4.add(a1, f32x4.mul(wa, l1));
-    a2 = f32x4.add(a2, f32x4.mul(wa, l2));
+    a0 = madd(wa, l0, a0);
+    a1 = madd(wa, l1, a1);
+    a2 = madd(wa, l2, a2);
     const wb = v128.load32_splat(w, 4);
-    b0 = f32x4.add(b0, f32x4.mul(wb, l0));
-    b1 = f32x4.add(b1, f32x4.mul(wb, l1));
-    b2 = f32x4.add(b2, f32x4.mul(wb, l2));
+    b0 = madd(wb, l0, b0);
+    b1 = madd(wb, l1, b1);
+    b2 = madd(wb, l2, b2);
     const wc = v128.load32_splat(w, 8);
-    c0 = f32x4.add(c0, f32x4.mul(wc, l0));
-    c1 = f32x4.add(c1, f32x4.mul(wc, l1));
-    c2 = f32x4.add(c2, f32x4.mul(wc, l2));
+    c0 = madd(wc, l0, c0);
+    c1 = madd(wc, l1, c1);
+    c2 = madd(wc, l2, c2);
     l += lineBytes;
     w += weightBytes;
   }
@@ -251,20 +169,13 @@ function put(out: usize, v0: v128, v1: v128, v2: v128): void {
 
 /** The transpose: adds bins bin0 … bin1 − 1 to the column image that `g` names. */
 export function adjointTof(g: usize, s: usize, scratch: usize, bin0: i32, bin1: i32): void {
-  const values = readTof(s, scratch, maxStepsOf(g));
+  const values = readTof(g, s, scratch);
   const nzBytes = (<usize>load<f64>(g, 24)) << 2;
   const stride = <usize>tofBins * accBytes;
   memory.fill(values, 0, <usize>block * stride);
   for (let from = bin0; from < bin1; from += block) {
     const count = min(block, bin1 - from);
-    for (let t = 0; t < tofBins; t++) {
-      for (let d = 0; d < segments; d++) {
-        const segment = table + <usize>d * row;
-        const plane = <usize>t * allPlanes + <usize>load<f64>(segment);
-        const to = values + <usize>t * accBytes + accPlace(segment);
-        transpose(sinogram + ((plane * bins + from) << 2), bins << 2, to, stride, planesOf(segment), count);
-      }
-    }
+    exchange(values, from, count, false);
     for (let b = 0; b < count; b++) {
       if (setUpBin(g, s, from + b)) backProjectLine(values + <usize>b * stride, nzBytes, <i32>load<f64>(g));
     }
@@ -273,11 +184,9 @@ export function adjointTof(g: usize, s: usize, scratch: usize, bin0: i32, bin1: 
 
 function backProjectLine(values: usize, nzBytes: usize, nz: i32): void {
   memory.fill(rows - tLead, 0, <usize>(last - first + 1) * tBytes);
-  let axial2: f64 = -1;
   for (let d = 0; d < segments; d++) {
     const t = table + <usize>d * row;
-    if (load<f64>(t, 48) !== axial2) weigh(t);
-    axial2 = load<f64>(t, 48);
+    weigh(t, d === 0);
     locate(t);
     const bytes = (<usize>planesOf(t)) << 2;
     for (let r: usize = 0; r < bytes; r += planeBytes) {
@@ -319,17 +228,17 @@ function gather(i: i32, y: usize): void {
     const y1 = v128.load(y, 16);
     const y2 = v128.load(y, 32);
     const wa = v128.load32_splat(w);
-    a0 = f32x4.add(a0, f32x4.mul(wa, y0));
-    a1 = f32x4.add(a1, f32x4.mul(wa, y1));
-    a2 = f32x4.add(a2, f32x4.mul(wa, y2));
+    a0 = madd(wa, y0, a0);
+    a1 = madd(wa, y1, a1);
+    a2 = madd(wa, y2, a2);
     const wb = v128.load32_splat(w + second);
-    b0 = f32x4.add(b0, f32x4.mul(wb, y0));
-    b1 = f32x4.add(b1, f32x4.mul(wb, y1));
-    b2 = f32x4.add(b2, f32x4.mul(wb, y2));
+    b0 = madd(wb, y0, b0);
+    b1 = madd(wb, y1, b1);
+    b2 = madd(wb, y2, b2);
     const wc = v128.load32_splat(w + third);
-    c0 = f32x4.add(c0, f32x4.mul(wc, y0));
-    c1 = f32x4.add(c1, f32x4.mul(wc, y1));
-    c2 = f32x4.add(c2, f32x4.mul(wc, y2));
+    c0 = madd(wc, y0, c0);
+    c1 = madd(wc, y1, c1);
+    c2 = madd(wc, y2, c2);
     w += 4;
     y += accBytes;
   }
