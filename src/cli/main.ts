@@ -2,6 +2,7 @@
 /** @file  The command line: one file a verb. */
 import { Command } from 'commander';
 import { version } from '../node/version.js';
+import { batch } from './batch.js';
 import { demo } from './demo.js';
 import { denoise } from './denoise.js';
 import { doctor } from './doctor.js';
@@ -19,7 +20,8 @@ const program = new Command('coincide')
   .version(version())
   .showHelpAfterError('(see coincide <verb> --help)')
   .exitOverride();
-for (const add of [phantom, simulate, histogram, recon, denoise, evaluate, train, importModel, info, doctor, demo]) add(program);
+for (const add of [phantom, simulate, histogram, recon, denoise, batch, evaluate, train, importModel, info, doctor, demo])
+  add(program);
 for (const command of program.commands) command.exitOverride().showHelpAfterError(`(see coincide ${command.name()} --help)`);
 
 program.parseAsync().catch((error: { code?: string; exitCode?: number; stack?: string }) => {

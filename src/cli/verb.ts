@@ -26,6 +26,8 @@ export interface Run {
 export interface Result {
   readonly json: Readonly<Record<string, unknown>>;
   readonly text: string;
+  /** Exit code, where it is not 0 although the work was done: some of many studies failed. @default 0 */
+  readonly code?: number;
 }
 
 export const number = (text: string): number => {
@@ -104,9 +106,9 @@ async function perform(options: CommonOptions, action: (run: Run) => Promise<Res
     say: (text) => void (quiet || process.stderr.write(`${text}\n`)),
   };
   try {
-    const { json, text } = await action(run);
+    const { json, text, code = 0 } = await action(run);
     process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : quiet ? '' : `${text}\n`);
-    return 0;
+    return code;
   } catch (error) {
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
     if (controller.signal.aborted) {
