@@ -1,12 +1,16 @@
 /** @file  Engines and geometries that the projector's tests share. */
 import { centredGrid, type Grid } from '../../src/core/image.js';
 import type { Scanner } from '../../src/geometry/scanner.js';
+import { openEngine } from '../../src/node/devices.js';
 import { openCpuEngine } from '../../src/node/kernel-pool.js';
 import { type ProjectorEngine, referenceEngine } from '../../src/projector/engine.js';
+import { gpu } from '../gpu.js';
 
+/** A graphics card obeys all laws; a program in its place is too slow for hundreds of calls, and is held to those of gpu/. */
 export const engines: readonly [name: string, open: () => Promise<ProjectorEngine>][] = [
   ['reference', async () => referenceEngine()],
   ['cpu, 2 threads', () => openCpuEngine({ threads: 2 })],
+  ...(gpu && !gpu.software ? [['gpu', () => openEngine({ device: 'gpu' })] satisfies (typeof engines)[number]] : []),
 ];
 
 export const tinyScanner: Scanner = {

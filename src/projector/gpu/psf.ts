@@ -37,8 +37,17 @@ export interface GpuBlur {
   dispose(): void;
 }
 
-/** @throws GeometryError when a FWHM is negative or not finite. */
-export function gpuBlur(device: GpuDevice, grid: Grid, fwhm: number | Point, shape: readonly number[]): GpuBlur {
+/**
+ * @param work multiplications of one dispatch.
+ * @throws GeometryError when a FWHM is negative or not finite.
+ */
+export function gpuBlur(
+  device: GpuDevice,
+  grid: Grid,
+  fwhm: number | Point,
+  shape: readonly number[],
+  work: number = dispatchWork,
+): GpuBlur {
   const [nz, ny, nx] = grid.shape;
   const passes = gaussianKernels(grid, fwhm).flatMap(
     (weights, axis): { kernel: GpuKernel; weights: GpuArray; taps: number }[] => {
@@ -54,7 +63,7 @@ export function gpuBlur(device: GpuDevice, grid: Grid, fwhm: number | Point, sha
     async apply(image, own, signal) {
       let from = image;
       for (const { kernel, weights, taps } of passes) {
-        const part = Math.max(1, Math.min(width, Math.floor(dispatchWork / (taps * size(plane)))));
+        const part = Math.max(1, Math.min(width, Math.floor(work / (taps * size(plane)))));
         const to = part < width ? own(device.array(shape)) : own(await kernel(shape, from, weights, 0));
         for (let x = 0; part < width && x < width; x += part) {
           await device.settle(signal);
