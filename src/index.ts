@@ -9,7 +9,17 @@ export { array, fill, type NdArray, type Point, type Shape3, type Volume } from 
 export { type ByteSource, memorySource } from './core/bytes.js';
 export { CoincideError, DeviceError, FormatError, GeometryError, ModelError, OptionError, ShapeError } from './core/errors.js';
 export { affineOf, centredGrid, type Grid, type PetImage, petImage, type Unit } from './core/image.js';
-export type { Denoiser, LinearOperator, Penalty, PoissonSubset, Prox, ProxOptions, SeparablePenalty } from './core/interfaces.js';
+export type {
+  Denoiser,
+  LinearOperator,
+  Penalty,
+  PoissonSubset,
+  Prox,
+  ProxOptions,
+  ResidentImage,
+  ResidentModel,
+  SeparablePenalty,
+} from './core/interfaces.js';
 export { type CallOptions, last, type Step, turn } from './core/iterate.js';
 export { noiseField, type Random, random } from './core/random.js';
 // Volume in, volume out
@@ -107,6 +117,7 @@ export { type MapEmOptions, mapEm } from './recon/map-em.js';
 export { type OsemOptions, type OsemStep, osem, uniformStart } from './recon/osem.js';
 export { kappa, kktResidual } from './recon/penalised.js';
 export { type PoissonProx, type PoissonProxOptions, poissonProx, positiveRoot } from './recon/poisson-prox.js';
+export { type ResidentOsemStep, residentOsem, residentProx, residentStart } from './recon/resident.js';
 export { type SvrgOptions, svrg } from './recon/svrg.js';
 // Simulation
 export { type Acquisition, acquire } from './simulate/acquisition.js';

@@ -1,7 +1,7 @@
 /** @file  HQS for a whole reconstruction: OSEM → Gaussian filter → + σ₁ n → HQS with the unconditional prior, a few times; their mean. */
 import { array, fill, type Shape3, type Volume } from '../core/array.js';
 import type { Grid, Unit } from '../core/image.js';
-import type { Denoiser, PoissonSubset } from '../core/interfaces.js';
+import type { Denoiser, PoissonSubset, Prox } from '../core/interfaces.js';
 import type { CallOptions, Step } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
 import { bodyMean } from '../denoise/denoise-volume.js';
@@ -10,7 +10,6 @@ import { flipped, type PatientPosition } from '../geometry/frame.js';
 import { sigmaLadder } from '../prior/schedule.js';
 import type { ProjectorEngine } from '../projector/engine.js';
 import { hqs } from '../recon/hqs.js';
-import { poissonProx } from '../recon/poisson-prox.js';
 
 export interface HqsSamplesOptions extends CallOptions {
   /** Unit that the scan's calibration gives the image. @default 'counts' */
@@ -31,9 +30,10 @@ export interface HqsSamplesOptions extends CallOptions {
   readonly seed?: number | undefined;
 }
 
-/** HQS from a filtered OSEM image, the mean and standard deviation of its samples. */
+/** HQS from a filtered OSEM image, the mean and standard deviation of its samples. @param dataStep makes the data step of one sample. */
 export async function hqsSamples(
   subsets: readonly PoissonSubset[],
+  dataStep: () => Prox,
   osemImage: Volume,
   grid: Grid,
   engine: ProjectorEngine,
@@ -56,7 +56,7 @@ export async function hqsSamples(
     const n = noise(-1).data;
     const from = fill(shape, (i) => filtered.data[i]! + sigmas[0]! * n[i]!);
     let step: Step | undefined;
-    for await (step of hqs(prior, poissonProx(subsets), sigmas, from, { lambda, zeta, noise, signal }))
+    for await (step of hqs(prior, dataStep(), sigmas, from, { lambda, zeta, noise, signal }))
       onProgress((k + step.fraction) / samples);
     for (let i = 0; i < sum.length; i++) {
       const value =

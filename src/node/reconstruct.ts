@@ -4,6 +4,8 @@
 import type { Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
 import type { Grid, PetImage } from '../core/image.js';
+import type { Prox } from '../core/interfaces.js';
+import { last } from '../core/iterate.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { unlikeVoxels } from '../denoise/unlike.js';
 import { toWorld } from '../geometry/frame.js';
@@ -13,7 +15,9 @@ import type { ProjectorEngine } from '../projector/engine.js';
 import { expectedEvents, listModeModel } from '../projector/list-mode.js';
 import { type SystemModelOptions, systemModel } from '../projector/system-model.js';
 import { deviance, expectedDeviance } from '../recon/likelihood.js';
-import { osem, uniformStart } from '../recon/osem.js';
+import { type OsemStep, osem, uniformStart } from '../recon/osem.js';
+import { poissonProx } from '../recon/poisson-prox.js';
+import { residentOsem, residentProx } from '../recon/resident.js';
 import { type HqsSamplesOptions, hqsSamples } from './hqs-samples.js';
 
 export interface ReconstructOptions extends HqsSamplesOptions {
@@ -97,16 +101,17 @@ export async function reconstruct(
   if (!(Number.isInteger(samples) && samples > 0)) {
     throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
   }
-  const { subsets, fitOf, position } = await dataOf(scan, grid, engine, {
+  const { subsets, resident, fitOf, position } = await dataOf(scan, grid, engine, {
     ...{ subsets: subsetCount, psf, signal },
     onProgress: (done) => onProgress?.(0.2 * done, 'system model'),
   });
   const emShare = method === 'hqs' ? 0.2 : 0.7;
+  const seen = ({ epoch, subset, fraction }: Omit<OsemStep, 'image'>): void =>
+    onProgress?.(0.2 + emShare * fraction, `${method === 'mlem' ? 'MLEM' : 'OSEM'} ${epoch + 1}.${subset + 1}`);
   let image = uniformStart(subsets);
-  for await (const step of osem(subsets, { epochs: iterations, initial: image, signal })) {
-    image = step.image;
-    onProgress?.(0.2 + emShare * step.fraction, `${method === 'mlem' ? 'MLEM' : 'OSEM'} ${step.epoch + 1}.${step.subset + 1}`);
-  }
+  const em = { epochs: iterations, initial: image, signal };
+  if (iterations > 0 && resident) image = await (await last(residentOsem(resident, em), seen)).image();
+  else if (iterations > 0) ({ image } = await last(osem(subsets, em), seen));
   let spread: Volume | undefined;
   const data = 'events' in scan ? 'list mode' : 'sinogram';
   let parameters: Record<string, unknown> = {
@@ -114,12 +119,14 @@ export async function reconstruct(
     ...{ engine: engine.name, device: engine.details ?? 'one thread' },
   };
   if (method === 'hqs') {
-    const result = await hqsSamples(subsets, image, grid, engine, position, options.model!, options, (done) =>
+    const dataStep = (): Prox => (resident ? residentProx(resident) : poissonProx(subsets));
+    const result = await hqsSamples(subsets, dataStep, image, grid, engine, position, options.model!, options, (done) =>
       onProgress?.(0.4 + 0.5 * done, 'HQS'),
     );
     ({ image, spread } = result);
     parameters = { ...parameters, ...result.parameters };
   }
+  resident?.dispose();
   const lost = image.data.findIndex((value) => !Number.isFinite(value));
   if (lost >= 0)
     throw new Error(`The ${method} image is not finite at voxel ${lost}: please report this, with the sidecar of the scan.`);
@@ -146,10 +153,12 @@ async function dataOf(scan: Scan | ListModeScan, grid: Grid, engine: ProjectorEn
       explained: expectedEvents(subsets, image),
       listMode: { events: used, leftOut: outside + rows.length - used, occupancy },
     });
-    return { subsets, fitOf, position };
+    return { subsets, resident: undefined, fitOf, position };
   }
   const mask = fieldOfViewMask(scan.prompts.layout, grid);
   const subsets = await systemModel(scan, engine, grid, { ...options, mask });
+  // Where the engine has memory of its own, the scan and its images stay there.
+  const resident = await engine.residentModel?.(scan, grid, subsets, { psf: options.psf, mask, signal });
   const fitOf = async (image: Volume): Promise<SinogramFit> => {
     const found = await deviance(subsets, image, { signal });
     const expected = await expectedDeviance(subsets, image, { signal });
@@ -160,5 +169,5 @@ async function dataOf(scan: Scan | ListModeScan, grid: Grid, engine: ProjectorEn
       explained: found.expected,
     };
   };
-  return { subsets, fitOf, position };
+  return { subsets, resident, fitOf, position };
 }

@@ -72,11 +72,6 @@ export function checkedStart(
 ): Volume {
   checkCount('epochs', epochs, Infinity);
   checkCount('start', start, steps);
-  return startImage(initial, shape);
-}
-
-/** @throws ShapeError, OptionError when EM cannot start there. */
-export function startImage(initial: Volume, shape: readonly number[]): Volume {
   const x = expectShape(initial, shape, 'initial');
   const wrong = x.data.findIndex((value) => !(value >= 0 && value < Infinity));
   if (wrong >= 0) {

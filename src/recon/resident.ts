@@ -3,7 +3,7 @@
 import { array, expectShape, fill, type Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
 import type { ProxOptions, ResidentModel } from '../core/interfaces.js';
-import { checkCount, type OsemOptions, startImage } from './osem.js';
+import { checkedStart, type OsemOptions } from './osem.js';
 import { checkInteger, FLOOR, type PoissonProx, type PoissonProxOptions } from './poisson-prox.js';
 
 export interface ResidentOsemStep {
@@ -28,9 +28,8 @@ export async function* residentOsem(
 ): AsyncGenerator<ResidentOsemStep> {
   const { subsets, inShape } = model;
   const steps = epochs * subsets;
-  checkCount('epochs', epochs, Infinity);
-  checkCount('start', start, steps);
-  let x = await model.load(initial === undefined ? fill(inShape, () => 1) : startImage(initial, inShape), { signal });
+  const first = checkedStart({ epochs, start, steps, initial: initial ?? fill(inShape, () => 1) }, inShape);
+  let x = await model.load(first, { signal });
   for (let done = start; done < steps; done++) {
     const k = done % subsets;
     const next = await model.update(x, [k], undefined, { signal });

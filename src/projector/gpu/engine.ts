@@ -66,7 +66,11 @@ function cache<A extends readonly unknown[], T extends { dispose(): void } | Pro
     for (const [oldest, old] of known) {
       if (known.size <= kept) break;
       known.delete(oldest);
-      void Promise.resolve(old).then(({ dispose }) => dispose());
+      // What could not be made needs no disposal.
+      void Promise.resolve(old).then(
+        ({ dispose }) => dispose(),
+        () => {},
+      );
     }
     return found;
   };

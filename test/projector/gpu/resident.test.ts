@@ -10,6 +10,7 @@ import { fieldOfViewMask } from '../../../src/geometry/grid.js';
 import type { Scan } from '../../../src/geometry/scan.js';
 import { type SinogramLayout, sinogramLayout, sinogramShape } from '../../../src/geometry/sinogram.js';
 import { openCpuEngine } from '../../../src/node/kernel-pool.js';
+import { reconstruct as reconstructScan } from '../../../src/node/reconstruct.js';
 import type { ProjectorEngine } from '../../../src/projector/engine.js';
 import type { GpuDevice } from '../../../src/projector/gpu/device.js';
 import { gpuResidentModel } from '../../../src/projector/gpu/resident.js';
@@ -98,6 +99,13 @@ describe.skipIf(!gpu)('EM on the graphics card', () => {
     const on = await engine.residentModel!(scan, grid, few);
     expect(maxDifference(await reconstruct(on, 1), (await last(osem(few, { epochs: 1 }))).image)).toBeLessThan(1e-4);
     on.dispose();
+  });
+
+  it('is what `reconstruct` runs on this engine', async () => {
+    const { image: expected } = await reconstructScan(scan, grid, cpu, { subsets: 4, psf: 5, iterations: 1 });
+    const { image, parameters } = await reconstructScan(scan, grid, engine, { subsets: 4, psf: 5, iterations: 1 });
+    expect(maxDifference(image.values, expected.values)).toBeLessThan(1e-5);
+    expect(parameters.engine).toBe('gpu');
   });
 
   it('moves nothing between sub-iterations: no image or data up, nothing down', async () => {
