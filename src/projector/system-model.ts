@@ -56,6 +56,7 @@ export async function systemModel(
 /** Share of the largest sensitivity below which a voxel counts as not seen: float32 engines err by up to 3e-5 of the maximum. */
 const unseen = 1e-5;
 
+/** The sensitivity, 0 where it is no more than rounding: there EM would divide by nothing. */
 export function significant(sensitivity: Volume): Volume {
   const least = unseen * sensitivity.data.reduce((largest, s) => Math.max(largest, s), 0);
   return fill(sensitivity.shape, (i) => (sensitivity.data[i]! > least ? sensitivity.data[i]! : 0));

@@ -1,10 +1,10 @@
 /** @file  Training subjects by simulation: phantom → scan → thinned to a low dose → OSEM, all by this library, so that the noise is that of
  *  PET. The scan is projected once; each low-dose image is a Poisson draw of a fraction of its mean, which is what thinning a full scan
  *  gives. Truth and scan are on the same grid: what the voxels of the truth cannot show, the scan does not hold either. */
-import { array, fill, type Volume } from '../core/array.js';
+import { array, fill, type NdArray, type Volume } from '../core/array.js';
 import { centredGrid, type Grid, type PetImage, petImage } from '../core/image.js';
 import type { PoissonSubset } from '../core/interfaces.js';
-import { type CallOptions, last } from '../core/iterate.js';
+import { type CallOptions, last, turn } from '../core/iterate.js';
 import { type Random, random } from '../core/random.js';
 import { fromWorld, toWorld } from '../geometry/frame.js';
 import { fieldOfViewMask } from '../geometry/grid.js';
@@ -13,8 +13,9 @@ import { orderedSubsets } from '../geometry/subsets.js';
 import { compose } from '../projector/compose.js';
 import type { ProjectorEngine } from '../projector/engine.js';
 import { gaussianPsf } from '../projector/psf.js';
+import { significant } from '../projector/system-model.js';
 import { osem, uniformStart } from '../recon/osem.js';
-import { type ExpectedScan, expectedScan, poissonCounts } from '../simulate/acquisition.js';
+import { type ExpectedScan, expectedScan } from '../simulate/acquisition.js';
 import { phantom } from '../simulate/phantom.js';
 import { relativeActivity, type Tracer } from '../simulate/tissues.js';
 import { virtualLayout, virtualScanner } from '../simulate/virtual-scanners.js';
@@ -126,11 +127,12 @@ export async function simulate(
   });
   const { grid } = fromWorld(centred(activity), 'HFS');
   const lowDose: Float32Array[] = [];
-  const models = new Map<boolean, readonly PoissonSubset[]>();
+  const mask = fieldOfViewMask(layout, grid);
+  const models = new Map<boolean, readonly Undrawn[]>();
   for (const draw of recipe.draws) {
     const known = models.get(draw.psf) ?? (await subsetsOf(scan, grid, engine, draw.psf ? scanner.psf : 0, options));
     models.set(draw.psf, known);
-    const image = await reconstructDraw(scan, known, grid, draw, options);
+    const image = await reconstructDraw(known, mask, grid, draw, options);
     lowDose.push(toWorld(image, grid, 'HFS', 'SUV').values.data);
   }
   return {
@@ -139,24 +141,30 @@ export async function simulate(
   };
 }
 
+/** A subset whose data are still to be drawn. */
+interface Undrawn extends Omit<PoissonSubset, 'prompts'> {
+  /** Expected prompts at full dose. */
+  readonly mean: NdArray;
+}
+
 /**
- * The scan's subsets without prompts. The factors m cancel between Aᵀ m and y / (m (A x + a)), so that the model is A alone and only the
- * sensitivity knows them: two passes over the data less.
+ * The scan's subsets. The factors m cancel between Aᵀ m and y / (m (A x + a)), so that the model is A alone and only the sensitivity
+ * knows them: two passes over the data less.
  */
 async function subsetsOf(
-  { multiplicative, additive }: ExpectedScan,
+  { multiplicative, additive, mean }: ExpectedScan,
   grid: Grid,
   engine: ProjectorEngine,
   psf: number,
   options: CallOptions,
-): Promise<PoissonSubset[]> {
+): Promise<Undrawn[]> {
   const { layout } = multiplicative;
-  const made: PoissonSubset[] = [];
+  const made: Undrawn[] = [];
   for (const views of orderedSubsets(layout.views, subsetCount)) {
     const lines = engine.sinogramProjector(layout, views, grid);
     const model = psf === 0 ? lines : compose(lines, engine.gaussianPsf(grid, psf));
-    const sensitivity = await model.adjoint(gatherViews(multiplicative, views), options);
-    made.push({ model, prompts: array([0]), background: gatherViews(additive, views), sensitivity });
+    const sensitivity = significant(await model.adjoint(gatherViews(multiplicative, views), options));
+    made.push({ model, background: gatherViews(additive, views), sensitivity, mean: gatherViews(mean, views) });
   }
   return made;
 }
@@ -164,27 +172,26 @@ const subsetCount = 8;
 
 /** One noisy image: y ~ Poisson(dose · ȳ), reconstructed as y / dose, then filtered. */
 async function reconstructDraw(
-  { mean }: ExpectedScan,
-  model: readonly PoissonSubset[],
+  undrawn: readonly Undrawn[],
+  mask: NdArray,
   grid: Grid,
   { dose, iterations, filter, seed }: Draw,
   options: CallOptions,
 ): Promise<Volume> {
-  const { layout, values } = mean;
-  const counts = await poissonCounts(
-    array(
-      values.shape,
-      values.data.map((y) => dose * y),
-    ),
-    seed,
-    options,
-  );
-  for (let i = 0; i < counts.data.length; i++) counts.data[i]! /= dose;
-  const views = orderedSubsets(layout.views, subsetCount);
-  const subsets = model.map((subset, k) => ({ ...subset, prompts: gatherViews({ layout, values: counts }, views[k]!) }));
+  const { poisson } = random(seed, 103);
+  const subsets: PoissonSubset[] = [];
+  for (const { mean, ...subset } of undrawn) {
+    await turn(options.signal);
+    subsets.push({
+      ...subset,
+      prompts: array(
+        mean.shape,
+        mean.data.map((y) => poisson(dose * y) / dose),
+      ),
+    });
+  }
   const start = uniformStart(subsets).data;
-  const mask = fieldOfViewMask(layout, grid).data;
-  const initial = fill(grid.shape, (i) => start[i]! * mask[i]!);
+  const initial = fill(grid.shape, (i) => start[i]! * mask.data[i]!);
   const { image } = await last(osem(subsets, { epochs: iterations, initial, ...options }));
   return filter === 0 ? image : gaussianPsf(grid, filter).forward(image, options);
 }
