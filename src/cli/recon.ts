@@ -3,21 +3,42 @@ import { existsSync, statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { OptionError } from '../core/errors.js';
 import { defaultGrid } from '../geometry/grid.js';
+import { regrid } from '../geometry/regrid.js';
 import { openEngine } from '../node/devices.js';
-import { imageStem, writeImage } from '../node/images.js';
+import { imageStem, readImage, writeImage } from '../node/images.js';
 import { readListMode } from '../node/list-mode-file.js';
 import { loadModel } from '../node/model-folder.js';
-import { type ListModeFit, type ReconstructOptions, reconstruct, type SinogramFit } from '../node/reconstruct.js';
+import {
+  type ListModeFit,
+  type Method,
+  methods,
+  type ReconstructOptions,
+  reconstruct,
+  type SinogramFit,
+} from '../node/reconstruct.js';
 import { readScan } from '../node/scan-folder.js';
 import { duration } from './progress.js';
-import { fraction, numbers, positive, type Result, type Run, share, verb, whole } from './verb.js';
+import { fraction, notNegative, numbers, positive, type Result, type Run, share, verb, whole } from './verb.js';
 
 interface Options
   extends Pick<
     ReconstructOptions,
-    'subsets' | 'iterations' | 'psf' | 'start' | 'steps' | 'lambda' | 'zeta' | 'samples' | 'startFwhm'
+    | 'subsets'
+    | 'iterations'
+    | 'psf'
+    | 'start'
+    | 'steps'
+    | 'lambda'
+    | 'zeta'
+    | 'samples'
+    | 'startFwhm'
+    | 'beta'
+    | 'gamma'
+    | 'penalisedIterations'
+    | 'neighbours'
   > {
-  readonly method: 'osem' | 'mlem' | 'hqs';
+  readonly method: Method;
+  readonly anatomy?: string;
   readonly voxel?: number;
   readonly size?: number;
   readonly model?: string;
@@ -34,11 +55,11 @@ export function recon(program: Command): void {
   const command = program
     .command('recon <scan>')
     .description('reconstruct a scan folder, or list mode event by event (Siemens mMR, 32 bit; give its header)')
-    .addOption(new Option('--method <name>', 'algorithm').choices(['osem', 'mlem', 'hqs']).default('osem'))
+    .addOption(new Option('--method <name>', 'algorithm').choices(methods).default('osem'))
     .option('--subsets <n>', 'ordered subsets of views (default 8; 1 for mlem)', whole)
     .option(
       '--iterations <n>',
-      'passes over the data, of OSEM or of the OSEM that hqs starts from (default 2; 20 for mlem)',
+      'passes over the data, of OSEM or of the OSEM that others start from (default 2; 20 for mlem)',
       whole,
     )
     .option('--list-mode <header>', 'take the events from list mode, and the factors from the scan folder')
@@ -49,6 +70,11 @@ export function recon(program: Command): void {
     .option('--psf <mm>', 'image-space resolution model, mm FWHM (default none)', positive)
     .option('--voxel <mm>', 'transaxial voxel size (default: the scanner’s bin size)', positive)
     .option('--size <n>', 'voxels along x and y (default: the field of view)', whole)
+    .option('--beta <x>', 'bsrem, svrg, map-em: strength of the penalty, no unit (default 0.03)', positive)
+    .option('--gamma <x>', 'bsrem, svrg: edge preservation of the relative difference prior (default 2)', notNegative)
+    .option('--penalised-iterations <n>', 'bsrem, svrg, map-em: passes over the data (default 10; 30 for map-em)', whole)
+    .option('--anatomy <file>', 'bsrem, svrg, map-em: guide, a NIfTI of the same examination (Bowsher)')
+    .option('--neighbours <n>', 'with --anatomy: neighbours that count, of 26 (default 7)', whole)
     .option('--model <dir>', 'hqs: model folder (default: the shipped model)')
     .option('--samples <n>', 'hqs: samples that are averaged (default 4)', whole)
     .option('--steps <n>', 'hqs: noise levels (default 12)', whole)
@@ -73,13 +99,19 @@ export function recon(program: Command): void {
       }
     }
     const { method, voxel, size, output } = options;
+    if (options.anatomy !== undefined && (method === 'osem' || method === 'mlem' || method === 'hqs')) {
+      const expected = '--method bsrem, svrg or map-em';
+      throw new OptionError('This method takes no guide', { key: '--anatomy', expected, found: method });
+    }
+    const guide = options.anatomy === undefined ? undefined : await readImage(options.anatomy);
     const engine = await openEngine(run.options);
     const model = method === 'hqs' ? await loadModel(options.model, run.options) : undefined;
     const stage = run.stage(method.toUpperCase());
     try {
       const { layout } = 'events' in scan ? scan.events : scan.prompts;
       const grid = defaultGrid(layout, { voxel, size });
-      const settings = { ...options, unit, model, seed: run.options.seed, signal: run.signal, onProgress: stage };
+      const anatomy = guide && regrid(guide, grid, scan.position);
+      const settings = { ...options, anatomy, unit, model, seed: run.options.seed, signal: run.signal, onProgress: stage };
       const result = await ('events' in scan
         ? reconstruct(scan, grid, engine, settings)
         : reconstruct(scan, grid, engine, settings));
@@ -88,6 +120,7 @@ export function recon(program: Command): void {
       const report = {
         output,
         scan: path,
+        ...(options.anatomy ? { anatomy: options.anatomy } : {}),
         ...source,
         shape: [...grid.shape].reverse(),
         unit,

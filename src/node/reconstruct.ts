@@ -1,5 +1,6 @@
 /** @file  Scan in, image out: the whole line in one call, as the command line, the demo and the examples use it.
  *    osem, mlem   x from a uniform image
+ *    bsrem, svrg, map-em   OSEM → argmin L + R
  *    hqs          OSEM → Gaussian filter → + σ₁ n → HQS with the unconditional prior; the mean of a few samples */
 import type { Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
@@ -19,14 +20,20 @@ import { type OsemStep, osem, uniformStart } from '../recon/osem.js';
 import { poissonProx } from '../recon/poisson-prox.js';
 import { residentOsem, residentProx } from '../recon/resident.js';
 import { type HqsSamplesOptions, hqsSamples } from './hqs-samples.js';
+import { type PenalisedMethod, type PenalisedOptions, penalised, penalisedMethods } from './penalised.js';
 
-export interface ReconstructOptions extends HqsSamplesOptions {
+export type Method = 'osem' | 'mlem' | PenalisedMethod | 'hqs';
+export const methods: readonly Method[] = ['osem', 'mlem', ...penalisedMethods, 'hqs'];
+
+export interface ReconstructOptions extends HqsSamplesOptions, Omit<PenalisedOptions, 'iterations'> {
   /** @default 'osem' */
-  readonly method?: 'osem' | 'mlem' | 'hqs' | undefined;
+  readonly method?: Method | undefined;
   /** Ordered subsets of views; 1 for mlem. @default 8 */
   readonly subsets?: number | undefined;
-  /** Passes over the data: of OSEM, or of the OSEM that HQS starts from. @default 2; mlem 20 */
+  /** Passes over the data: of OSEM, or of the OSEM that the other methods start from. @default 2; mlem 20 */
   readonly iterations?: number | undefined;
+  /** Passes of bsrem, svrg or map-em. @default 10; map-em 30 */
+  readonly penalisedIterations?: number | undefined;
   /** Image-space resolution model, mm FWHM. @default none */
   readonly psf?: number | undefined;
   /** For hqs: the prior. */
@@ -105,7 +112,7 @@ export async function reconstruct(
     ...{ subsets: subsetCount, psf, signal },
     onProgress: (done) => onProgress?.(0.2 * done, 'system model'),
   });
-  const emShare = method === 'hqs' ? 0.2 : 0.7;
+  const emShare = method === 'osem' || method === 'mlem' ? 0.7 : 0.2;
   const seen = ({ epoch, subset, fraction }: Omit<OsemStep, 'image'>): void =>
     onProgress?.(0.2 + emShare * fraction, `${method === 'mlem' ? 'MLEM' : 'OSEM'} ${epoch + 1}.${subset + 1}`);
   let image = uniformStart(subsets);
@@ -118,6 +125,18 @@ export async function reconstruct(
     ...{ method, data, subsets: subsetCount, iterations, psf: psf ?? 0 },
     ...{ engine: engine.name, device: engine.details ?? 'one thread' },
   };
+  if (isPenalised(method)) {
+    const result = await penalised(
+      method,
+      subsets,
+      image,
+      grid,
+      { ...options, iterations: options.penalisedIterations },
+      (step) => onProgress?.(0.4 + 0.5 * step.fraction, `${method.toUpperCase()} ${step.epoch + 1}.${step.subset + 1}`),
+    );
+    image = result.image;
+    parameters = { ...parameters, ...result.parameters };
+  }
   if (method === 'hqs') {
     const dataStep = (): Prox => (resident ? residentProx(resident) : poissonProx(subsets));
     const result = await hqsSamples(subsets, dataStep, image, grid, engine, position, options.model!, options, (done) =>
@@ -138,6 +157,10 @@ export async function reconstruct(
     warnings: method === 'hqs' ? unlikeVoxels(grid, options.model!) : [],
     parameters,
   };
+}
+
+function isPenalised(method: Method): method is PenalisedMethod {
+  return (penalisedMethods as readonly string[]).includes(method);
 }
 
 /** The model of the data, and how well an image explains them. */

@@ -93,6 +93,11 @@ const calls: [what: string, args: string[], says: RegExp][] = [
   ['an image whose unit is not SUV', ['denoise', 'counts.nii.gz', '-o', 'out.nii.gz', '--unit', 'counts'], /SUV/],
   ['a spread of the mean mode', ['denoise', 'p/activity.nii.gz', '--spread', 'spread.nii.gz', '-o', 'out.nii.gz'], /samples/],
   ['an output that is not NIfTI', ['recon', 's', '-o', 'out.png'], /\.nii/],
+  [
+    'a guide for a method that takes none',
+    ['recon', 's', '--anatomy', 'p/mu.nii.gz', '-o', 'out.nii.gz'],
+    /--anatomy.*bsrem.*osem/,
+  ],
   ['too many subsets', ['recon', 's', '--subsets', '1000', '-o', 'out.nii.gz'], /subsets.*1000/],
   [
     'a scanner nobody knows',

@@ -38,6 +38,23 @@ describe('the line', () => {
     }
   });
 
+  it('reconstructs with a penalty, with and without a guide, nearer to the truth than OSEM', async () => {
+    const error = async (image: string): Promise<number> =>
+      json((await coincide(['evaluate', image, '--reference', 'p/activity.nii.gz', '--json'], dir)).stdout).nrmse!;
+    const early = ['recon', 's', '--psf', '5', '--quiet', '--json'];
+    expect((await coincide([...early, '-o', 'early.nii.gz'], dir)).code).toBe(0);
+    const few = ['--penalised-iterations', '2', '--beta', '0.1'];
+    for (const more of [
+      ['--method', 'bsrem'],
+      ['--method', 'map-em', '--anatomy', 'p/mu.nii.gz', '--neighbours', '12'],
+    ]) {
+      const { code, stdout, stderr } = await coincide([...early, ...few, ...more, '-o', `${more[1]}.nii.gz`], dir);
+      expect(stderr + code).toBe('0');
+      expect(json(stdout).parameters).toMatchObject({ method: more[1], beta: 0.1, penalisedIterations: 2 });
+      expect(await error(`${more[1]}.nii.gz`)).toBeLessThan(0.9 * (await error('early.nii.gz')));
+    }
+  });
+
   it('repeats its result for the same seed, whatever the number of threads, and differs for another', async () => {
     const bytes = async (name: string, ...more: string[]): Promise<string> => {
       await coincide(['simulate', '--activity', 'p/activity.nii.gz', '--counts', '1e5', '-o', name, ...more], dir);
