@@ -1,5 +1,6 @@
 /** @file  Numbers as files keep them ↔ float32. Integers beyond 2²⁴ and doubles are rounded to float32, as everything inside is. */
 import { FormatError } from '../core/errors.js';
+import { halfToNumber, toHalves } from '../core/half.js';
 
 export type SampleType =
   | 'int8'
@@ -37,39 +38,10 @@ const nativeIsLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
-/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
-export function halfToNumber(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 31;
-  const fraction = half & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 /** The upper half of a float32. */
 function bfloatToNumber(half: number): number {
   bits[0] = half << 16;
   return float[0]!;
-}
-
-/** The nearest binary16, ties to even; beyond 65504 infinite. */
-export function numberToHalf(value: number): number {
-  float[0] = value;
-  const word = bits[0]!;
-  const sign = (word >>> 16) & 0x8000;
-  const magnitude = word & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00;
-  if (magnitude >= 0x47800000) return sign | 0x7c00;
-  if (magnitude < 0x38800000) return sign | roundHalfEven(Math.abs(float[0]!) * 2 ** 24); // subnormal
-  return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
-}
-
-/** To the nearest integer, ties to even. */
-function roundHalfEven(x: number): number {
-  const below = Math.floor(x);
-  const rest = x - below;
-  return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
 }
 
 export function bytesPerSample(type: SampleType): number {
@@ -104,11 +76,10 @@ export function decodeSamples(
 /** float16, little-endian, rounded to the nearest. */
 export function encodeFloat16(values: Float32Array): Uint8Array {
   const out = new Uint8Array(values.length * 2);
-  for (let i = 0; i < values.length; i++) {
-    const half = numberToHalf(values[i]!);
+  toHalves(values).forEach((half, i) => {
     out[2 * i] = half & 255;
     out[2 * i + 1] = half >> 8;
-  }
+  });
   return out;
 }
 
