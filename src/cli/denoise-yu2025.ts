@@ -1,8 +1,9 @@
 /** @file  coincide denoise --preset yu2025: the published pipeline with an imported model. */
 import { OptionError } from '../core/errors.js';
 import type { PetImage, Unit } from '../core/image.js';
-import { denoiseYu2025, type Yu2025Result } from '../denoise/yu2025.js';
-import { loadGuidedModel } from '../node/guided-folder.js';
+import { denoiseYu2025, type Yu2025Result, yu2025Grid } from '../denoise/yu2025.js';
+import { guidedStages, multiplyAdds } from '../network/guided-stages.js';
+import { type LoadedGuidedModel, loadGuidedModel } from '../node/guided-folder.js';
 import { checkOutput, ownUnit, readStudy, studyReport, suvFrames, writeStudy } from '../node/study.js';
 import { version as ownVersion } from '../node/version.js';
 import { duration } from './progress.js';
@@ -16,11 +17,13 @@ export interface Yu2025Request {
   /** undefined where the published ones are meant. */
   readonly steps: number | undefined;
   readonly seed: number | undefined;
+  /** Bytes that the process may take. */
+  readonly memory: number | undefined;
 }
 
 export async function denoisePublished(
   run: Run,
-  { input, output, model: folder, unit, steps, seed }: Yu2025Request,
+  { input, output, model: folder, unit, steps, seed, memory }: Yu2025Request,
 ): Promise<Result> {
   const started = performance.now();
   if (folder === undefined) {
@@ -32,15 +35,17 @@ export async function denoisePublished(
   }
   const study = await readStudy(input, { unit });
   await checkOutput(output, study);
-  const model = await loadGuidedModel(folder, { ...run.options, signal: run.signal });
+  const model = await loadGuidedModel(folder, { ...run.options, memory, signal: run.signal });
   const { name, version, licence, sha256 } = model.card;
   run.say(`model: ${name} ${version}; licence of the weights: ${licence}`);
-  const stage = run.stage('denoise');
   try {
+    const frames = suvFrames(study);
+    const plan = await told(run, frames, model, steps ?? model.alphaBar.length);
+    const stage = run.stage('denoise');
     const clean: PetImage[] = [];
     let how: Omit<Yu2025Result, 'image'> | undefined;
-    for (const [k, frame] of suvFrames(study).entries()) {
-      const onProgress = (fraction: number): void => stage((k + fraction) / study.frames.length);
+    for (const [k, frame] of frames.entries()) {
+      const onProgress = (fraction: number): void => stage((k + fraction) / frames.length);
       const { image, ...rest } = await denoiseYu2025(frame, model, { steps, seed, signal: run.signal, onProgress });
       clean.push(image);
       how = { ...rest, warnings: [...new Set([...(how?.warnings ?? study.warnings), ...rest.warnings])] };
@@ -48,7 +53,7 @@ export async function denoisePublished(
     stage.done();
     for (const warning of how!.warnings) run.say(`warning: ${warning}`);
     const report = {
-      ...{ input, output, preset: 'yu2025', sampler: 'ddpm', ...how, ...studyReport(study) },
+      ...{ input, output, preset: 'yu2025', sampler: 'ddpm', ...how, plan, ...studyReport(study) },
       ...{ model: { name, version, licence, sha256 }, device: 'cpu', engine: 'onnxruntime', time: new Date().toISOString() },
       seconds: (performance.now() - started) / 1000,
     };
@@ -61,4 +66,41 @@ export async function denoisePublished(
   } finally {
     await model.dispose();
   }
+}
+
+/** Evaluations below this many multiplications take less than the measurement of the speed is worth. */
+const longWork = 2e13;
+
+/** Says what the work will take before it begins. */
+async function told(
+  run: Run,
+  frames: readonly PetImage[],
+  model: LoadedGuidedModel,
+  steps: number,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { slabs, patch } = yu2025Grid(frames[0]!.grid, model.card);
+  const { streaming, bytes } = model.plan(patch);
+  const how =
+    streaming === undefined ? 'whole' : `in slabs of ${streaming.slices}${streaming.half ? ', maps in half precision' : ''}`;
+  const evaluations = frames.length * slabs.length * steps;
+  let time = '';
+  let seconds: number | undefined;
+  if (streaming !== undefined) {
+    const work = multiplyAdds(guidedStages(model.card.architecture), patch) * evaluations;
+    if (work > longWork) {
+      seconds = work / (await model.speed({ signal: run.signal }));
+      time = `; about ${duration(seconds)}`;
+    }
+  }
+  const gigabytes = (bytes / 1e9).toFixed(1);
+  run.say(
+    `plan: ${frames.length * slabs.length} × ${patch.join(' × ')} voxels, ${steps} steps each, evaluated ${how}; up to ${gigabytes} GB of memory${time}`,
+  );
+  return {
+    patch,
+    evaluations,
+    ...streaming,
+    bytes,
+    ...(seconds === undefined ? {} : { expectedSeconds: seconds }),
+  };
 }

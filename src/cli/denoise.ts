@@ -9,7 +9,7 @@ import { checkOutput, checkOutputName, readStudy, type Study, studyReport, write
 import { version as ownVersion } from '../node/version.js';
 import { denoisePublished } from './denoise-yu2025.js';
 import { duration } from './progress.js';
-import { fraction, type Result, type Run, share, verb, whole } from './verb.js';
+import { fraction, memorySize, type Result, type Run, share, verb, whole } from './verb.js';
 
 interface Options {
   readonly mode: 'mean' | 'samples';
@@ -22,6 +22,7 @@ interface Options {
   readonly voxels: 'model' | 'image';
   readonly model?: string;
   readonly preset?: 'yu2025';
+  readonly memory?: number;
   readonly spread?: string;
   readonly output: string;
 }
@@ -48,6 +49,7 @@ export function denoise(program: Command): void {
     )
     .option('--model <dir>', 'model folder (default: the shipped model)')
     .addOption(new Option('--preset <name>', 'the published pipeline of an imported model').choices(['yu2025']))
+    .option('--memory <size>', 'what the preset may take, e.g. 8GB (default: three quarters of the machine’s)', memorySize)
     .option('--spread <file>', 'write the standard deviation over the samples')
     .requiredOption(
       '-o, --output <path>',
@@ -55,7 +57,7 @@ export function denoise(program: Command): void {
     );
   verb(command, async (run: Run, source: string, options: Options): Promise<Result> => {
     const started = performance.now();
-    const { unit, model: folder, preset, spread: spreadFile, output, ...how } = options;
+    const { unit, model: folder, preset, memory, spread: spreadFile, output, ...how } = options;
     checkOutputName(output);
     if (preset !== undefined) {
       const given = (
@@ -65,7 +67,7 @@ export function denoise(program: Command): void {
       if (foreign !== undefined)
         throw new OptionError('The preset has no such choice', { key: `--${foreign}`, found: `--preset ${preset}` });
       const [steps, seed] = [given('steps') ? how.steps : undefined, given('seed') ? run.options.seed : undefined];
-      return denoisePublished(run, { input: source, output, model: folder, unit, steps, seed });
+      return denoisePublished(run, { input: source, output, model: folder, unit, steps, seed, memory });
     }
     if (spreadFile !== undefined) {
       imageStem(spreadFile);

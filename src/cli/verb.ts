@@ -55,6 +55,11 @@ export const notNegative = (text: string): number => {
   if (!(value >= 0)) throw new InvalidArgumentError(`expected a number ≥ 0, found "${text}".`);
   return value;
 };
+export const memorySize = (text: string): number => {
+  const [, digits, prefix = '', binary] = /^(\d+(?:\.\d+)?) ?([kMGT]?)(i?)B?$/i.exec(text) ?? [];
+  if (digits === undefined) throw new InvalidArgumentError(`expected a size such as 8GB, found "${text}".`);
+  return Number(digits) * (binary ? 1024 : 1000) ** ' KMGT'.indexOf(prefix.toUpperCase() || ' ');
+};
 export const share = (text: string): number => {
   const value = number(text);
   if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError(`expected a share in [0, 1], found "${text}".`);

@@ -8,11 +8,13 @@ import { array, fill, type Shape3, type Volume } from '../core/array.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import type { PetImage } from '../core/image.js';
 import { type CallOptions, last, turn } from '../core/iterate.js';
+import type { GuidedCard } from '../network/guided-card.js';
+import { planeMultiple } from '../network/guided-diffusion.js';
 import { ddpm } from '../prior/ddpm.js';
 import { posteriorTable, spacedTimesteps } from '../prior/schedule.js';
 import { torchNoise } from '../prior/torch-noise.js';
 import type { GuidedModel } from './guided-model.js';
-import { coveringShape, resample } from './resample.js';
+import { coveringShape, resample, type Sampling } from './resample.js';
 import { cutSlab, joinSlabs, slabStarts } from './slabs.js';
 
 export interface Yu2025Options extends CallOptions {
@@ -38,6 +40,27 @@ export interface Yu2025Result {
 /** Voxel sizes that differ by less are the same: over 500 slices it is half a slice. */
 const sameVoxel = 0.001;
 
+/** What the pipeline makes of an image's grid. */
+export interface Yu2025Grid {
+  /** Whether the voxels are of the model's size as they are. */
+  readonly same: boolean;
+  /** Grid that the model works on. */
+  readonly grid: Sampling;
+  /** First slices of its slabs. */
+  readonly slabs: readonly number[];
+  /** Largest patch that the network is given, [D, H, W]. */
+  readonly patch: Shape3;
+}
+
+export function yu2025Grid(grid: Sampling, { voxelSize, tile, architecture }: GuidedCard): Yu2025Grid {
+  const same = grid.voxelSize.every((d, axis) => Math.abs(d / voxelSize[axis]! - 1) < sameVoxel);
+  const there = same ? grid : { shape: coveringShape(grid, voxelSize), voxelSize };
+  const [nz, ny, nx] = there.shape;
+  const multiple = planeMultiple(architecture);
+  const [h, w] = [ny, nx].map((n) => Math.ceil(n / multiple) * multiple) as [number, number];
+  return { same, grid: there, slabs: slabStarts(nz, tile.slices, tile.overlap), patch: [Math.min(nz, tile.slices), h, w] };
+}
+
 /**
  * Denoises an image in SUV; the result has its grid, unit and meta.
  * @throws OptionError when the unit is not SUV or an option is out of range.
@@ -56,14 +79,12 @@ export async function denoiseYu2025(image: PetImage, model: GuidedModel, options
   }
   const table = posteriorTable(alphaBar, spacedTimesteps(steps, alphaBar.length));
   const { grid } = image;
-  const same = grid.voxelSize.every((d, axis) => Math.abs(d / card.voxelSize[axis]! - 1) < sameVoxel);
-  const there = same ? grid : { shape: coveringShape(grid, card.voxelSize), voxelSize: card.voxelSize };
+  const { same, grid: there, slabs: starts } = yu2025Grid(grid, card);
   const onModelGrid = same ? image.values : await resample(image.values, grid, there, { signal });
   const { scale, ceiling } = card.intensity;
   const condition = fill(there.shape, (i) => Math.min(onModelGrid.data[i]!, ceiling) * scale);
 
   const { slices, overlap } = card.tile;
-  const starts = slabStarts(there.shape[0], slices, overlap);
   const join = joinSlabs(there.shape, slices, overlap);
   for (const [i, start] of starts.entries()) {
     await turn(signal);

@@ -122,3 +122,17 @@ export function stageMemory({ input, stages, lastUse }: Stages, [d, h, w]: reado
   });
   return most;
 }
+
+/** Multiplications with an addition of one evaluation of a patch [D, H, W]: of its convolutions, which are nearly all there are. */
+export function multiplyAdds({ stages }: Stages, [d, h, w]: readonly number[]): number {
+  // The stem that is made again is not counted twice: it is the network that is counted, not the way it is evaluated.
+  const counted = new Map(stages.map((stage) => [stage.name === 'move' ? stage.out.id : stage.name, stage]));
+  return [...counted.values()].reduce((sum, stage) => {
+    const { parts, out } = stage;
+    const voxels = (d * h * w) / 4 ** out.level;
+    const given = parts.reduce((width, part) => width + part.width, 0);
+    if (stage.kind === 'move') return sum;
+    if (stage.kind === 'conv') return sum + 27 * given * out.width * voxels;
+    return sum + (27 * stage.hidden.width + (given === out.width ? 0 : given)) * out.width * voxels;
+  }, 0);
+}

@@ -13,12 +13,12 @@ import { checkedGuidedPatch, type GuidedDiffusion } from './guided-diffusion.js'
 import { epsilon, groups } from './guided-layers.js';
 import { modulationGraph, type Slab, stageGraph } from './guided-stage-graph.js';
 import { guidedStages, reads, type Stage } from './guided-stages.js';
-import type { Tensors } from './runner.js';
+import type { FeedOptions, Tensors } from './runner.js';
 import { addSlab, type ChannelStatistics, readSlab, type SlabMap, slabMap } from './slab-map.js';
 
 /** Runs programs; weights are known to it by name. */
 export interface ProgramRunner {
-  run(program: Program, feeds: Tensors, options?: CallOptions): Promise<Tensors>;
+  run(program: Program, feeds: Tensors, options?: FeedOptions): Promise<Tensors>;
 }
 export interface StreamingOptions {
   /** Slices of a slab. */
@@ -72,14 +72,17 @@ export function streamedNetwork(
       for (const [i, start] of starts.entries()) {
         await turn(options.signal);
         const slab: Slab = { slices: Math.min(slices, d - start), plane: [h, w], before: i > 0, after: i < starts.length - 1 };
-        const feeds: Record<string, Float32Array> = { ...affine };
+        // Given away to the runner with every slab, the small ones too.
+        const feeds: Record<string, Float32Array> = Object.fromEntries(
+          Object.entries(affine).map(([name, data]) => [name, data.slice()]),
+        );
         const convolved = (map: SlabMap): Float32Array => readSlab(map, i, slab.before, slab.after);
         stage.parts.forEach(({ id }, k) => {
           const map = maps.get(id)!;
           feeds[`part${k}`] = stage.kind === 'conv' ? convolved(map) : readSlab(map, i, false, false);
         });
         if (stage.kind === 'residue') feeds.hidden = convolved(maps.get(stage.hidden.id)!);
-        const { out, mean, deviations } = await runner.run(programOf(index, slab), feeds, options);
+        const { out, mean, deviations } = await runner.run(programOf(index, slab), feeds, { ...options, give: true });
         addSlab(made, out, half && !last, mean, deviations);
         // A slab is still a neighbour of the next one.
         for (const [k, { id }] of reads(stage).entries()) if (lastUse.get(id) === index) release(sources[k], i - 1);

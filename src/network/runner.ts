@@ -5,6 +5,11 @@ import type { CallOptions } from '../core/iterate.js';
 /** Values by input or output name, C order. */
 export type Tensors = Readonly<Record<string, Float32Array>>;
 
+export interface FeedOptions extends CallOptions {
+  /** The arrays of the feeds, each with a buffer of its own, may be taken and are empty afterwards: large ones are not copied. @default false */
+  readonly give?: boolean | undefined;
+}
+
 /** A graph that is ready to run. Feeds are read, never changed; outputs are the caller's. */
 export interface GraphRunner {
   run(feeds: Tensors, options?: CallOptions): Promise<Tensors>;

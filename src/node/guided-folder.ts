@@ -10,18 +10,23 @@ import { type GuidedCard, parseGuidedCard } from '../network/guided-card.js';
 import { type DeviceOptions, threadCount } from './devices.js';
 import { openFileSource, sha256OfFile } from './file-source.js';
 import { json, readJson, writeFolder } from './files.js';
-import { openGuidedEvaluator } from './guided-evaluator.js';
+import { openGuidedEvaluator, type PlannedEvaluator } from './guided-evaluator.js';
 
-export interface LoadedGuidedModel extends GuidedModel {
+export interface LoadedGuidedModel extends GuidedModel, Pick<PlannedEvaluator, 'plan' | 'speed'> {
   /** Ends the worker. */
   dispose(): Promise<void>;
+}
+
+export interface LoadGuidedOptions extends DeviceOptions, CallOptions {
+  /** Bytes that the process may take. @default three quarters of the machine's */
+  readonly memory?: number | undefined;
 }
 
 /**
  * Reads an imported model and starts ONNX Runtime on it.
  * @throws ModelError when the card is wrong, or the weights are not those of the card.
  */
-export async function loadGuidedModel(folder: string, options: DeviceOptions & CallOptions = {}): Promise<LoadedGuidedModel> {
+export async function loadGuidedModel(folder: string, options: LoadGuidedOptions = {}): Promise<LoadedGuidedModel> {
   const cardFile = join(folder, 'model.json');
   const weightsFile = join(folder, 'weights.safetensors');
   const card = parseGuidedCard(await readJson(cardFile), cardFile);
@@ -41,8 +46,9 @@ export async function loadGuidedModel(folder: string, options: DeviceOptions & C
       weights[name] = await tensor.read();
       await turn(options.signal);
     }
-    const evaluator = openGuidedEvaluator(card.architecture, weights, threadCount(options));
-    return { ...guidedModel(card, evaluator), dispose: () => evaluator.dispose() };
+    const evaluator = openGuidedEvaluator(card.architecture, weights, { threads: threadCount(options), memory: options.memory });
+    const { plan, speed } = evaluator;
+    return { ...guidedModel(card, evaluator), plan, speed, dispose: () => evaluator.dispose() };
   } finally {
     await source.close();
   }

@@ -3,9 +3,8 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { DeviceError, OptionError } from '../core/errors.js';
-import type { CallOptions } from '../core/iterate.js';
 import type { Program } from '../network/graph.js';
-import type { Tensors } from '../network/runner.js';
+import type { FeedOptions, Tensors } from '../network/runner.js';
 import type { Reply, Request } from './ort-worker.js';
 
 export interface PoolOptions {
@@ -13,6 +12,8 @@ export interface PoolOptions {
   readonly threads?: number | undefined;
   /** Threads of each worker's operations: more than one where one run is so large that there is memory for one only. @default 1 */
   readonly threadsPerWorker?: number | undefined;
+  /** Workers give memory back after every run. @default false */
+  readonly frugal?: boolean | undefined;
 }
 export interface Pool {
   readonly threads: number;
@@ -22,10 +23,11 @@ export interface Pool {
    */
   share(shared: Tensors, options?: { readonly give?: boolean }): void;
   /**
-   * Runs a program on the next idle worker; feeds are copied at once. The program object is the key of the session: make it once.
+   * Runs a program on the next idle worker; feeds are copied at once, or given away and then empty. The program object is the key of the
+   * session: make it once.
    * @throws DeviceError when ONNX Runtime fails or a worker is lost; signal.reason when aborted.
    */
-  run(program: Program, feeds: Tensors, options?: CallOptions): Promise<Tensors>;
+  run(program: Program, feeds: Tensors, options?: FeedOptions): Promise<Tensors>;
   /** Ends the workers; runs not finished reject. */
   dispose(): Promise<void>;
 }
@@ -50,7 +52,7 @@ interface Seat {
  * Starts the workers.
  * @throws OptionError for a thread number that is not a positive integer.
  */
-export function openPool({ threads = availableParallelism(), threadsPerWorker = 1 }: PoolOptions = {}): Pool {
+export function openPool({ threads = availableParallelism(), threadsPerWorker = 1, frugal = false }: PoolOptions = {}): Pool {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new OptionError('Worker threads', { key: 'threads', expected: 'a positive integer', found: threads });
   }
@@ -62,7 +64,7 @@ export function openPool({ threads = availableParallelism(), threadsPerWorker = 
 
   const seats = Array.from({ length: threads }, (): Seat => {
     const seat: Seat = {
-      worker: new Worker(workerFile(), { execArgv: [], workerData: { threads: threadsPerWorker } }),
+      worker: new Worker(workerFile(), { execArgv: [], workerData: { threads: threadsPerWorker, frugal } }),
       opened: new Set(),
       shared: undefined,
       job: undefined,
@@ -127,7 +129,7 @@ export function openPool({ threads = availableParallelism(), threadsPerWorker = 
       shared = give ? values : copied(values);
       given = give ? values : undefined;
     },
-    run: (program, feeds, { signal } = {}) =>
+    run: (program, feeds, { signal, give = false } = {}) =>
       new Promise<Tensors>((resolve, reject) => {
         signal?.throwIfAborted();
         if (lost !== undefined) throw lost;
@@ -138,7 +140,7 @@ export function openPool({ threads = availableParallelism(), threadsPerWorker = 
             signal?.removeEventListener('abort', abort);
             end(value);
           };
-        const job: Job = { program, feeds: copied(feeds), shared, done: settle(resolve), failed: settle(reject) };
+        const job: Job = { program, feeds: give ? feeds : copied(feeds), shared, done: settle(resolve), failed: settle(reject) };
         // A run that has begun goes on to its end in its worker; nobody waits for it.
         const abort = (): void => {
           const waiting = queue.indexOf(job);

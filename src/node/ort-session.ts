@@ -8,13 +8,16 @@ import type { GraphRunner, Tensors } from '../network/runner.js';
 export interface SessionOptions {
   /** Threads that one operation may use. @default 1 */
   readonly threads?: number | undefined;
+  /** Give memory back after every run instead of keeping it for the next: for many sessions, or large ones. @default false */
+  readonly frugal?: boolean | undefined;
 }
 
 /** Spinning threads would take the cores from the other workers. Warnings (severity 2) are printed. */
-const sessionOptions = (threads: number): InferenceSession.SessionOptions => ({
+const sessionOptions = ({ threads = 1, frugal = false }: SessionOptions): InferenceSession.SessionOptions => ({
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
   logSeverityLevel: 2,
+  ...(frugal ? { enableCpuMemArena: false, enableMemPattern: false } : {}),
   extra: { session: { intra_op: { allow_spinning: '0' } } },
 });
 
@@ -22,12 +25,9 @@ const sessionOptions = (threads: number): InferenceSession.SessionOptions => ({
  * Makes a session of the program on the CPU provider.
  * @throws DeviceError when onnxruntime-node is not installed, or refuses the program.
  */
-export async function openSession(
-  { model, inputs, outputs }: Program,
-  { threads = 1 }: SessionOptions = {},
-): Promise<GraphRunner> {
+export async function openSession({ model, inputs, outputs }: Program, options: SessionOptions = {}): Promise<GraphRunner> {
   const ort = await loadRuntime();
-  const session = await ort.InferenceSession.create(model, sessionOptions(threads)).catch((cause: unknown) => {
+  const session = await ort.InferenceSession.create(model, sessionOptions(options)).catch((cause: unknown) => {
     throw new DeviceError('ONNX Runtime refused the network', { cause, found: text(cause) });
   });
   return {

@@ -49,6 +49,7 @@ describe('coincide import', () => {
     const call = ['denoise', 'low.nii', '--preset', 'yu2025', '--model', 'model', '--steps', '3', '-o'];
     const first = await coincide([...call, 'a.nii'], dir);
     expect(first.stderr).toMatch(/model: model 1; licence of the weights: CC-BY-NC-SA-4\.0/);
+    expect(first.stderr).toMatch(/plan: 1 × 3 × 6 × 6 voxels, 3 steps each.*of memory/);
     expect(first.code).toBe(0);
     const again = await coincide([...call, 'b.nii', '--seed', '10', '--threads', '1'], dir);
     const other = await coincide([...call, 'c.nii', '--seed', '11'], dir);
@@ -150,6 +151,12 @@ describe('coincide import', () => {
     const plain = await coincide(['denoise', 'low.nii', '--model', 'model', '-o', 'x.nii'], dir);
     expect(plain.code).toBe(2);
     expect(plain.stderr).toMatch(/--preset yu2025/);
+    const small = await coincide(
+      ['denoise', 'low.nii', '--preset', 'yu2025', '--model', 'model', '--memory', '100MB', '-o', 'x.nii'],
+      dir,
+    );
+    expect(small.code).toBe(2);
+    expect(small.stderr).toMatch(/does not fit the memory.*expected 0\.\d GB or more for \[3, 6, 6\], found.*0\.1 GB/);
     const mixed = await coincide(
       ['denoise', 'low.nii', '--preset', 'yu2025', '--model', 'model', '--eta', '1', '-o', 'x.nii'],
       dir,

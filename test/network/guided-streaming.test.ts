@@ -4,7 +4,7 @@ import { ModelError } from '../../src/core/errors.js';
 import type { Program } from '../../src/network/graph.js';
 import { type GuidedDiffusion, timestepFeatures } from '../../src/network/guided-diffusion.js';
 import { guidedGraph, guidedWeights } from '../../src/network/guided-diffusion-graph.js';
-import { guidedStages, stageMemory } from '../../src/network/guided-stages.js';
+import { guidedStages, multiplyAdds, stageMemory } from '../../src/network/guided-stages.js';
 import { type ProgramRunner, type StreamingOptions, streamedNetwork } from '../../src/network/guided-streaming.js';
 import type { GraphRunner, Tensors } from '../../src/network/runner.js';
 import { openSession } from '../../src/node/ort-session.js';
@@ -87,6 +87,14 @@ describe('a network in slabs', () => {
   it('refuses what needs the whole volume', () => {
     expect(() => guidedStages({ ...small, attention: { levels: [1], middle: true }, headChannels: 16 })).toThrow(ModelError);
     expect(() => guidedStages({ ...small, dimensions: 2 })).toThrow(ModelError);
+  });
+
+  it.each([
+    [[96, 192, 288], 59.04],
+    [[96, 192, 304], 62.32],
+    [[96, 96, 96], 9.84],
+  ])('counts what the published network costs on %j: %d T', (patch, tera) => {
+    expect(multiplyAdds(guidedStages(published(128)), patch) / 1e12).toBeCloseTo(tera, 2);
   });
 
   it('keeps four maps of the finest level at most, of the published network', () => {
