@@ -97,7 +97,8 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
     signal?.throwIfAborted();
   };
 
-  let queue: Promise<unknown> = Promise.resolve();
+  /** Settles with nothing: it would keep the last result alive. */
+  let queue: Promise<void> = Promise.resolve();
   return {
     threads,
     kernels,
@@ -107,7 +108,10 @@ export async function openKernelPool(options: KernelPoolOptions = {}): Promise<K
         growMemory(memory!, bytes);
         return work({ buffer: memory!.buffer, base: memoryBase, run });
       });
-      queue = turn.catch(() => {});
+      queue = turn.then(
+        () => {},
+        () => {},
+      );
       return turn;
     },
     async dispose(): Promise<void> {

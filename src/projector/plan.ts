@@ -6,11 +6,14 @@ import { checkedGrid, type Grid } from '../core/image.js';
 import type { CallOptions } from '../core/iterate.js';
 import { transaxialLines } from '../geometry/lines.js';
 import { planeCount, type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
-import { columnsBytes } from './cpu/tables.js';
+import { columnsBytes, segmentTables } from './cpu/tables.js';
+import { workspaceLayout } from './cpu/workspace.js';
 import type { ProjectorEngine } from './engine.js';
 
-/** All that the kernels can address, less what their module and small tables take. */
-const addressable: number = 2 ** 32 - 2 ** 27;
+/** Bytes that the kernels can address, less what their module takes; and of the longest array that every runtime holds. */
+const addressable: number = 2 ** 32 - 2 ** 20;
+/** Threads that a plan allows for. */
+const threads = 16;
 
 /** Samples of the probe: some tenths of a second. */
 const probeSamples = 2e8;
@@ -19,7 +22,7 @@ export interface Plan {
   readonly bins: number;
   readonly voxels: number;
   readonly subsets: number;
-  /** Fewest subsets with which one fits the kernels' 4 GiB; more than there are views if none does. */
+  /** Fewest subsets with which one fits an array, and its image the kernels' 4 GiB; more than there are views if none does. */
   readonly fewestSubsets: number;
   /** Do `subsets` suffice? */
   readonly fits: boolean;
@@ -37,13 +40,17 @@ export interface Plan {
 /** Sizes of an OSEM reconstruction. */
 export function plan(layout: SinogramLayout, grid: Grid, subsets = 1): Plan {
   const voxels = size(checkedGrid(grid).shape);
+  const tables = segmentTables(layout, grid);
+  const tooLarge = columnsBytes(grid) >= 2 ** 31;
   const workspace = (k: number): number => {
-    const values = size(sinogramShape(layout, Math.ceil(layout.views / k)));
-    // Partial images of the adjoint take no more than the data and the image, or 16 MiB.
-    return 4 * Math.max(values, voxels) + 2 * columnsBytes(grid) + 2 ** 24;
+    if (tooLarge) return columnsBytes(grid);
+    const { forward, adjoint } = workspaceLayout(layout, Math.ceil(layout.views / k), tables, grid, threads);
+    return Math.max(forward(0).bytes, adjoint(0).bytes);
   };
+  const fitsWith = (k: number): boolean =>
+    !tooLarge && Math.max(workspace(k), 4 * size(sinogramShape(layout, Math.ceil(layout.views / k)))) <= addressable;
   let fewestSubsets = 1;
-  while (fewestSubsets <= layout.views && workspace(fewestSubsets) > addressable) fewestSubsets++;
+  while (fewestSubsets <= layout.views && !fitsWith(fewestSubsets)) fewestSubsets++;
   const bins = size(sinogramShape(layout));
   const one = size(sinogramShape(layout, Math.ceil(layout.views / subsets)));
   const workspaceBytes = workspace(subsets);

@@ -14,7 +14,7 @@ import { oddScanner } from './engines.js';
 
 describe('plan', () => {
   it('allows the kernels what they will use, and little more', async () => {
-    const pool = await openKernelPool({ threads: 2 });
+    const pool = await openKernelPool({ threads: 16 });
     let most = 0;
     const watched: KernelPool = {
       ...pool,
@@ -27,13 +27,20 @@ describe('plan', () => {
     for (const [layout, grid, subsets] of [
       [sinogramLayout(scannerByName('mMR'), { span: 11 }), centredGrid([127, 172, 172], [2.03125, 4, 4]), 63],
       [sinogramLayout(scannerByName('GE Advance'), { maxRingDifference: 3 }), centredGrid([35, 90, 90], [4.25, 5, 5]), 28],
+      // With time of flight, where the kernels' scratch is most of it; many bins for a small image, that is, partial images.
+      [
+        sinogramLayout(scannerByName('Quadra'), { maxRingDifference: 3, tofMash: 1, tangential: 20 }),
+        centredGrid([645, 12, 12], [1.645, 40, 40]),
+        200,
+      ],
+      [sinogramLayout(scannerByName('GE Advance'), { maxRingDifference: 3 }), centredGrid([35, 30, 30], [4.25, 16, 16]), 4],
     ] as const) {
       most = 0;
       const operator = engine.sinogramProjector(layout, orderedSubsets(layout.views, subsets)[0]!, grid);
       await operator.adjoint(await operator.forward(fill(operator.inShape, () => 1)));
       const { workspaceBytes } = plan(layout, grid, subsets);
       expect(most).toBeLessThanOrEqual(workspaceBytes);
-      expect(most).toBeGreaterThan(0.4 * (workspaceBytes - 2 ** 24));
+      expect(most).toBeGreaterThan(0.97 * workspaceBytes);
     }
     await engine.dispose();
   });
@@ -55,7 +62,7 @@ describe('plan', () => {
     expect(plan(layout, grid).samples / steps.size).toBeCloseTo(1, 1.5);
   });
 
-  it('says how many subsets a scan needs that is larger than the kernels can address', () => {
+  it('says how many subsets a scan needs of which one fits no array', () => {
     const layout = sinogramLayout(scannerByName('Quadra'), { maxRingDifference: 85 });
     const grid = centredGrid([645, 440, 440], [1.645, 1.65, 1.65]);
     const whole = plan(layout, grid);
@@ -63,8 +70,9 @@ describe('plan', () => {
     expect(plan(layout, grid, whole.fewestSubsets).fits).toBe(true);
     expect(plan(layout, grid, whole.fewestSubsets - 1).fits).toBe(false);
     expect(plan(layout, grid, whole.fewestSubsets).workspaceBytes).toBeLessThan(2 ** 32);
-    // 31 views, the most of any of 13 subsets.
-    expect(plan(layout, grid, 13).workspaceBytes).toBeGreaterThan(4 * 47923 * 31 * 520);
+    // Columns of 656 floats at 442 × 442 places, and never a whole sinogram.
+    expect(plan(layout, grid, 13).workspaceBytes).toBeGreaterThan(4 * 656 * 442 * 442);
+    expect(plan(layout, grid, 13).workspaceBytes).toBeLessThan(4 * 656 * 442 * 442 + 2 ** 27);
     expect(plan(layout, grid, 400).fits).toBe(false);
     // Nothing helps an image that is itself too large.
     expect(plan(layout, centredGrid([645, 1200, 1200], [1, 1, 1])).fewestSubsets).toBe(400);
