@@ -1,5 +1,7 @@
 /** @file  The cpu projector engine in figures. Every case and number of threads has a process of its own, so that peak memory is its own.
  *    npm run --silent bench -- projector [--json] [--case A] [--threads 1] [--repeat 5] [--peer DRIVER]
+ *  Peak memory is that of the process after two updates with one subset, before a peer is opened: Node itself, the image, its data and
+ *  what the update makes are in it.
  *  Times are process CPU time of whole calls, copies in and out included, per LOR-step: line × plane of its principal axis. Medians.
  *  josephGflops counts the 10 operations of a bilinear interpolation and its sum at each LOR-step, whatever the engine really does.
  *  With --peer (see peer.ts) some of the lines go through the other projector in turn with ours; ratio = its time / ours, one thread each. */
@@ -9,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Grid, LayoutOptions, Scanner, SinogramLayout, Volume } from 'coincide';
+import type { Grid, LayoutOptions, LinearOperator, NdArray, Scanner, SinogramLayout, Volume } from 'coincide';
 import * as coincide from 'coincide';
 import { openEngine } from 'coincide/node';
 import { openPeer, type Peer } from './peer.js';
@@ -87,6 +89,18 @@ function stepsOf(layout: SinogramLayout, views: readonly number[], grid: Grid): 
   });
 }
 
+/** Most memory of the process, MB, after OSEM's steps with one subset, x ← x ⊙ Aᵀ(y / A x), done twice; it warms the compilers up, too. */
+async function peakOfSubset(operator: LinearOperator, image: Volume, data: NdArray): Promise<number> {
+  for (let i = 0; i < 2; i++) {
+    const ratio = await operator.forward(image);
+    for (let bin = 0; bin < ratio.data.length; bin++) ratio.data[bin] = data.data[bin]! / Math.max(ratio.data[bin]!, 1);
+    const correction = await operator.adjoint(ratio);
+    for (let voxel = 0; voxel < image.data.length; voxel++) image.data[voxel]! *= correction.data[voxel]!;
+    globalThis.gc?.();
+  }
+  return process.resourceUsage().maxRSS / 1024;
+}
+
 /** Process CPU seconds. */
 async function cpuSeconds(work: () => Promise<unknown>): Promise<number> {
   const before = process.cpuUsage();
@@ -110,28 +124,26 @@ async function measure(name: string, threads: number, repeat: number, peerPath: 
   const { uniform } = coincide.random(1);
   const image = coincide.fill(operator.inShape, uniform);
   const data = coincide.fill(operator.outShape, uniform);
+  const peakMB = await peakOfSubset(operator, image, data);
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
   const lines = Math.max(1, Math.round(peerViews * layout.tangential));
   const peer = peerPath && threads === 1 ? await peerOf(peerPath, folder, layout, views, grid, lines, image) : undefined;
   const peerSamples = planes * steps.slice(...peerRange(steps.length, lines)).reduce((sum, n) => sum + n, 0);
   const times = { forward: [] as number[], back: [] as number[], peerForward: [] as number[], peerBack: [] as number[] };
-  for (let i = 0; i <= repeat; i++) {
+  for (let i = 0; i < repeat; i++) {
     // Results of earlier repeats are garbage, not the operator's memory.
     globalThis.gc?.();
     const forward = await cpuSeconds(() => operator.forward(image));
     globalThis.gc?.();
     const back = await cpuSeconds(() => operator.adjoint(data));
-    // The first time is for the compilers.
-    if (i === 0) continue;
     times.forward.push((forward / samples) * 1e9);
     times.back.push((back / samples) * 1e9);
-    if (!peer || i > 3) continue;
+    if (!peer || i > 2) continue;
     times.peerForward.push(((await peer.forward()) / peerSamples) * 1e9);
     times.peerBack.push(((await peer.back()) / peerSamples) * 1e9);
   }
   peer?.close();
   rmSync(folder, { recursive: true });
-  const peakMB = process.resourceUsage().maxRSS / 1024;
   const operandsMB = (4 * (image.data.length + data.data.length)) / 2 ** 20;
   const [forward, back] = [median(times.forward), median(times.back)];
   const result = {
