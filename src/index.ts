@@ -72,10 +72,12 @@ export { ssim } from './metrics/ssim.js';
 export { type GuidedCard, parseGuidedCard } from './network/guided-card.js';
 export type { GuidedDiffusion } from './network/guided-diffusion.js';
 export { inferGuidedDiffusion, type KeyReport } from './network/infer-guided-diffusion.js';
+export { initialLora, type Lora, type LoraOptions, loraOf, mergeLora, namedLora } from './network/lora.js';
 export { flatParameters, type Model, type ModelCard, parseModelCard } from './network/model-card.js';
 export { initialParameters, parameterCount } from './network/parameters.js';
-export type { Evaluator, GuidedEvaluator, Trainer } from './network/runner.js';
+export type { AdaptedEvaluator, Evaluator, GraphRunner, GuidedEvaluator, Trainer } from './network/runner.js';
 export type { Architecture } from './network/unet.js';
+export { evaluateGraph, externalGradientGraph, loraGraph, loraTrainGraph, trainGraph } from './network/unet-graphs.js';
 // Priors: classical penalties, and the diffusion prior
 export { type BowsherOptions, bowsher } from './prior/bowsher.js';
 export { type DdimOptions, type DdimStep, ddim } from './prior/ddim.js';

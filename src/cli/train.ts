@@ -2,11 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { openModel } from '../denoise/open-model.js';
-import type { ModelCard } from '../network/model-card.js';
-import { parameterCount } from '../network/parameters.js';
+import { initialLora, loraOf, mergeLora } from '../network/lora.js';
+import type { Model, ModelCard } from '../network/model-card.js';
+import { initialParameters, parameterCount } from '../network/parameters.js';
+import type { Architecture } from '../network/unet.js';
+import type { Adapted } from '../network/unet-graphs.js';
 import { openEngine, threadCount } from '../node/devices.js';
-import { mayReplace, readJson } from '../node/files.js';
-import { writeModel } from '../node/model-folder.js';
+import { type FileSet, mayReplace, readJson } from '../node/files.js';
+import { encodeLora } from '../node/lora-file.js';
+import { readModel, writeModel } from '../node/model-folder.js';
 import { openEvaluator } from '../node/ort-evaluator.js';
 import { openTrainer } from '../node/ort-trainer.js';
 import { type Checkpoint, openTrainingFolder, type Progress, type TrainingFolder } from '../node/training-folder.js';
@@ -32,52 +36,69 @@ export function train(program: Command): void {
     .option('--work <dir>', 'folder for checkpoint and log (default: the output’s name with .training)')
     .option('--cohort <dir>', 'folder of the simulated subjects, which runs may share (default: the work folder)')
     .requiredOption('-o, --output <dir>', 'model folder to write');
-  verb(
-    command,
-    async (run: Run, file: string, { output, work = `${output}.training`, cohort: subjects }: Options): Promise<Result> => {
-      const started = performance.now();
-      const config = parseTrainingConfig(await readJson(file), file);
-      await mayReplace(output, ['model.json', 'weights.safetensors', 'train.json']);
-      const folder = await openTrainingFolder(work, config, subjects);
-      const { training, validation } = await cohort(run, folder, config);
-      const cohortSeconds = cpuSeconds();
-      const trained = await optimise(run, folder, config, training, validation);
-      const card: Omit<ModelCard, 'sha256'> = {
-        ...cardOf(config, training),
-        training: {
-          ...{
-            coincide: version(),
-            command: `coincide train ${file} -o ${output}`,
-            config,
-            subjects: training.length,
-            validation: trained.validation,
-            steps: trained.steps,
-          },
-          ...{
-            cpuMinutes: { cohort: round(cohortSeconds / 60), training: round(trained.cpuSeconds / 60) },
-            data: 'simulated phantoms only',
-          },
-        },
-      };
-      const written = await writeModel(
-        output,
-        { card: { ...card, sha256: '' }, parameters: trained.parameters },
-        { 'train.json': await readFile(file) },
-      );
-      const { lowCount, meanMode } = trained.validation;
-      return {
-        json: {
-          output,
-          name: config.name,
-          parameters: trained.parameters.length,
-          sha256: written.sha256,
-          ...trained.validation,
-          cpuMinutes: card.training.cpuMinutes,
-        },
-        text: `${output}: ${trained.parameters.length} parameters, ${duration((performance.now() - started) / 1000)}; validation PSNR ${lowCount.toFixed(2)} → ${meanMode.toFixed(2)} dB`,
-      };
+  verb(command, trainModel);
+}
+
+async function trainModel(run: Run, file: string, options: Options): Promise<Result> {
+  const { output, work = `${output}.training`, cohort: subjects } = options;
+  const started = performance.now();
+  const asked = parseTrainingConfig(await readJson(file), file);
+  const base = asked.from === undefined ? undefined : await readModel(asked.from);
+  const config = base === undefined ? asked : { ...asked, scale: base.card.intensity.scale };
+  const task = taskOf(config, base);
+  await mayReplace(output, ['model.json', 'weights.safetensors', 'train.json', 'lora.safetensors']);
+  const folder = await openTrainingFolder(work, config, { cohort: subjects, base: base?.card.sha256 });
+  const { training, validation } = await cohort(run, folder, config);
+  const cohortSeconds = cpuSeconds();
+  const trained = await optimise(run, folder, config, task, training, validation);
+  const cpuMinutes = { cohort: round(cohortSeconds / 60), training: round(trained.cpuSeconds / 60) };
+  const card: ModelCard = {
+    ...cardOf(config, task.architecture, training),
+    training: {
+      ...{ coincide: version(), command: `coincide train ${file} -o ${output}`, config },
+      ...(base === undefined ? {} : { from: { name: base.card.name, version: base.card.version, sha256: base.card.sha256 } }),
+      ...{ subjects: training.length, validation: trained.validation, steps: trained.steps, cpuMinutes },
+      data: 'simulated phantoms only',
     },
+    sha256: '',
+  };
+  const written = await writeModel(
+    output,
+    { card, parameters: task.weights(trained.average) },
+    { 'train.json': await readFile(file), ...task.beside(trained.average) },
   );
+  const { lowCount, meanMode } = trained.validation;
+  const parameters = trained.average.length;
+  const took = duration((performance.now() - started) / 1000);
+  return {
+    json: { output, name: config.name, parameters, sha256: written.sha256, ...trained.validation, cpuMinutes },
+    text: `${output}: ${parameters} parameters trained, ${took}; validation PSNR ${lowCount.toFixed(2)} → ${meanMode.toFixed(2)} dB`,
+  };
+}
+
+/** What is trained, of which network, and how it becomes the weights of a model. */
+interface Task {
+  readonly architecture: Architecture;
+  readonly adapted?: Adapted;
+  /** Where it starts. */
+  readonly start: Float32Array;
+  weights(trained: Float32Array): Float32Array;
+  /** Files to put beside the model. */
+  beside(trained: Float32Array): FileSet;
+}
+
+function taskOf(config: TrainingConfig, base: Model | undefined): Task {
+  const architecture = base?.card.architecture ?? architectureOf(config);
+  if (base === undefined || config.lora === undefined) {
+    const start = base?.parameters ?? initialParameters(architecture, config.seed);
+    return { architecture, start, weights: (trained) => trained, beside: () => ({}) };
+  }
+  const lora = loraOf(architecture, config.lora);
+  return {
+    ...{ architecture, adapted: { lora, base: base.parameters }, start: initialLora(architecture, lora, config.seed) },
+    weights: (trained) => mergeLora(architecture, lora, base.parameters, trained),
+    beside: (trained) => ({ 'lora.safetensors': encodeLora(architecture, lora, trained, base.card.sha256) }),
+  };
 }
 
 async function cohort(
@@ -112,17 +133,17 @@ async function optimise(
   run: Run,
   folder: TrainingFolder,
   config: TrainingConfig,
+  { architecture, adapted, start, weights }: Task,
   training: readonly SubjectSource[],
   held: readonly SubjectSource[],
-): Promise<{ parameters: Float32Array; validation: Validation; cpuSeconds: number; steps: number }> {
-  const architecture = architectureOf(config);
+): Promise<{ average: Float32Array; validation: Validation; cpuSeconds: number; steps: number }> {
   const threads = threadCount(run.options);
   const resume = await folder.checkpoint();
   const since = resume === undefined ? '' : `, going on after step ${resume.step}`;
   run.say(
-    `${config.name}: ${parameterCount(architecture)} parameters, ${config.steps} steps of ${config.batch} patches, ${threads} threads${since}`,
+    `${config.name}: ${start.length} ${adapted === undefined ? '' : `of ${parameterCount(architecture)} `}parameters, ${config.steps} steps of ${config.batch} patches, ${threads} threads${since}`,
   );
-  const trainer = openTrainer(architecture, config.batch, config.patch, { threads });
+  const trainer = openTrainer(architecture, config.batch, config.patch, { threads, adapted });
   const stage = run.stage('train', (resume?.step ?? 0) / config.steps);
   const began = performance.now();
   const spentBefore = cpuSeconds() - (resume?.cpuSeconds ?? 0);
@@ -132,9 +153,9 @@ async function optimise(
   let smooth: number | undefined;
   let validation: Validation | undefined;
   const look = async (average: Float32Array): Promise<Validation> => {
-    const evaluator = openEvaluator(architecture, average, config.patch, { threads });
+    const evaluator = openEvaluator(architecture, weights(average), config.patch, { threads });
     try {
-      return await validate(openModel({ ...cardOf(config, training), training: {}, sha256: '' }, evaluator), held, {
+      return await validate(openModel({ ...cardOf(config, architecture, training), training: {}, sha256: '' }, evaluator), held, {
         signal: run.signal,
       });
     } finally {
@@ -143,7 +164,7 @@ async function optimise(
   };
   try {
     for await (const { step, loss, gradientNorm, learningRate, fraction, state } of trainingSteps(config, training, trainer, {
-      ...{ resume, pace: () => progress.pace, signal: run.signal },
+      ...{ resume, architecture, start, pace: () => progress.pace, signal: run.signal },
     })) {
       smooth = smooth === undefined ? loss : smooth + 0.01 * (loss - smooth);
       const rate = ((step - (resume?.step ?? 0)) * config.batch * 1000) / (performance.now() - began);
@@ -164,7 +185,7 @@ async function optimise(
       }
     }
     return {
-      parameters: reached!.state.average,
+      average: reached!.state.average,
       validation: validation ?? (await look(reached!.state.average)),
       cpuSeconds: spent(),
       steps: reached!.step,
@@ -189,10 +210,14 @@ function judged(progress: Progress, { meanMode }: Validation, config: TrainingCo
   };
 }
 
-function cardOf(config: TrainingConfig, subjects: readonly SubjectSource[]): Omit<ModelCard, 'sha256' | 'training'> {
+function cardOf(
+  config: TrainingConfig,
+  architecture: Architecture,
+  subjects: readonly SubjectSource[],
+): Omit<ModelCard, 'sha256' | 'training'> {
   const mean = subjects.reduce((sum, { bodyMean }) => sum + bodyMean, 0) / subjects.length;
   return {
-    ...{ name: config.name, version: config.version, licence: config.licence, architecture: architectureOf(config) },
+    ...{ name: config.name, version: config.version, licence: config.licence, architecture },
     ...{ parameterisation: 'v', schedule: 'cosine', condition: 'low-count OSEM image' },
     intensity: { unit: 'SUV', scale: config.scale, bodyMean: round(mean) },
     ...{ voxelSize: subjects[0]!.voxelSize, patch: config.patch, overlap: Math.floor(Math.min(...config.patch) / 4) },

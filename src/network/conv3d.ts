@@ -191,7 +191,8 @@ function kernelOf({ shape }: Var): Kernel {
   return [shape[2], shape[3], shape[4]];
 }
 
-function window(kernel: readonly number[]): { kernel_shape: { ints: readonly number[] }; pads: { ints: number[] } } {
+/** Attributes of a Conv that keeps the grid. */
+export function window(kernel: readonly number[]): { kernel_shape: { ints: readonly number[] }; pads: { ints: number[] } } {
   const margins = kernel.map((k) => (k - 1) / 2);
   return { kernel_shape: { ints: kernel }, pads: { ints: [...margins, ...margins] } };
 }

@@ -36,7 +36,7 @@ export interface LossGradient {
 }
 /** Loss and gradient at given parameters; the optimiser is the caller's. */
 export interface Trainer {
-  /** Copies the parameters that the next steps are taken at. */
+  /** Copies the parameters, of the network or of its adapter, that the next steps are taken at. */
   load(parameters: Float32Array): void;
   /** @throws signal.reason when aborted. */
   step(batch: TrainBatch, options?: CallOptions): Promise<LossGradient>;
@@ -60,5 +60,27 @@ export interface GuidedEvaluator {
    * @returns [1, outputs, D, H, W].
    */
   evaluate(x: NdArray, time: Float32Array, options?: CallOptions): Promise<NdArray>;
+  dispose(): Promise<void>;
+}
+
+/** A network with a low-rank adapter that changes from call to call, and the gradient of any loss of its output. */
+export interface AdaptedEvaluator {
+  /** As `Evaluator`, with the adapter's flat values. */
+  evaluate(
+    x: NdArray,
+    features: Float32Array,
+    skip: Float32Array,
+    adapter: Float32Array,
+    options?: CallOptions,
+  ): Promise<NdArray>;
+  /** @param seed ∂L/∂v, shape of v. @returns ∂L/∂adapter, flat. */
+  gradient(
+    x: NdArray,
+    features: Float32Array,
+    skip: Float32Array,
+    adapter: Float32Array,
+    seed: NdArray,
+    options?: CallOptions,
+  ): Promise<Float32Array>;
   dispose(): Promise<void>;
 }

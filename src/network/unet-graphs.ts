@@ -2,11 +2,14 @@
  *  joined inside the graph, in the order of `parameterManifest`. Inputs common to all: x [N, C, D, H, W], features [N, F],
  *  skip [N, 1, 1, 1, 1]; see `UnetInputs`. */
 import { type Shape3, size } from '../core/array.js';
+import { convLora } from './conv-lora.js';
+import { conv3d } from './conv3d.js';
 import { constant, type Graph, gradients, input, newGraph, output, type Program, program, type Var } from './graph.js';
+import { type Lora, loraManifest } from './lora.js';
 import { meanSquaredError } from './losses.js';
-import { concat, reshape, split } from './ops.js';
-import { checkedParameters, parameterCount, parameterManifest } from './parameters.js';
-import { type Architecture, checkedPatch, unet } from './unet.js';
+import { add, concat, reshape, split } from './ops.js';
+import { checkedParameters, type ParameterEntry, parameterManifest } from './parameters.js';
+import { type Architecture, type Convolve, checkedPatch, type UnetInputs, unet } from './unet.js';
 
 /**
  * Inputs: the common ones, and `parameters` [P] unless they are given. Output: v [N, 1, D, H, W].
@@ -51,6 +54,67 @@ export function externalGradientGraph(architecture: Architecture, batch: number,
   return program(graph);
 }
 
+/** An adapter's part of a network: what is trained, on frozen weights. */
+export interface Adapted {
+  readonly lora: Lora;
+  /** The frozen weights, flat; written into the graph as constants. */
+  readonly base: Float32Array;
+}
+
+/**
+ * As `trainGraph`, for the updates alone: `adapter` in place of `parameters`, and `gradient` = ∂L/∂adapter.
+ * @throws ModelError when patch, weights or adapter do not fit the architecture.
+ */
+export function loraTrainGraph(architecture: Architecture, batch: number, patch: Shape3, adapted: Adapted): Program {
+  const graph = newGraph();
+  const { v, pieces } = adaptedNetwork(graph, architecture, batch, patch, adapted);
+  const target = input(graph, 'target', v.shape);
+  const weight = input(graph, 'weight', [batch, 1, 1, 1, 1]);
+  const loss = meanSquaredError(v, target, weight);
+  output(loss, 'loss');
+  output(flatGradient(gradients(loss, pieces)), 'gradient');
+  return program(graph);
+}
+
+/**
+ * The adapted network for a loss outside the graph. Inputs: the common ones, `adapter` and, with the gradient, `seed` = ∂L/∂v.
+ * Outputs: v and, with the gradient, `gradient` = ∂L/∂adapter.
+ * @throws ModelError when patch, weights or adapter do not fit the architecture.
+ */
+export function loraGraph(
+  architecture: Architecture,
+  batch: number,
+  patch: Shape3,
+  adapted: Adapted,
+  { gradient }: { readonly gradient: boolean },
+): Program {
+  const graph = newGraph();
+  const { v, pieces } = adaptedNetwork(graph, architecture, batch, patch, adapted);
+  output(v, 'v');
+  if (gradient) output(flatGradient(gradients(v, pieces, input(graph, 'seed', v.shape))), 'gradient');
+  return program(graph);
+}
+
+/** @returns v and the pieces of the adapter, in the order of its manifest. */
+function adaptedNetwork(
+  graph: Graph,
+  architecture: Architecture,
+  batch: number,
+  patch: Shape3,
+  { lora, base }: Adapted,
+): { v: Var; pieces: Var[] } {
+  const frozen = parameterPieces(graph, architecture, base, false);
+  const { pieces, byName } = cutUp(graph, 'adapter', loraManifest(architecture, lora), undefined, true);
+  const convolve: Convolve = (name, x, weight, bias) => {
+    if (!lora.layers.includes(name)) return conv3d(x, weight, bias);
+    const [down, up] = [byName.get(`${name}.lora_A`)!, byName.get(`${name}.lora_B`)!];
+    const offset = byName.get(`${name}.lora_bias`);
+    return convLora(x, weight, offset === undefined ? bias : add(bias, offset), { down, up, scale: lora.scale });
+  };
+  const inputs = commonInputs(graph, architecture, batch, patch);
+  return { v: unet(architecture, inputs, (name) => frozen.byName.get(name)!, convolve), pieces };
+}
+
 /** @returns v and the parameters, in the order of the manifest. */
 function network(
   graph: Graph,
@@ -59,24 +123,43 @@ function network(
   patch: Shape3,
   parameters?: Float32Array,
 ): { v: Var; pieces: Var[] } {
-  const manifest = parameterManifest(architecture);
-  const inputs = {
+  const inputs = commonInputs(graph, architecture, batch, patch);
+  const { pieces, byName } = parameterPieces(graph, architecture, parameters, true);
+  return { v: unet(architecture, inputs, (name) => byName.get(name)!), pieces };
+}
+
+function commonInputs(graph: Graph, architecture: Architecture, batch: number, patch: Shape3): UnetInputs {
+  return {
     x: input(graph, 'x', [batch, architecture.inputChannels, ...checkedPatch(architecture, patch)]),
     features: input(graph, 'features', [batch, architecture.features]),
     skip: input(graph, 'skip', [batch, 1, 1, 1, 1]),
   };
-  const shape = [parameterCount(architecture)];
-  const flat =
-    parameters === undefined
-      ? input(graph, 'parameters', shape)
-      : constant(graph, 'parameters', shape, checkedParameters(architecture, parameters));
-  const cuts = split(
-    flat,
-    manifest.map((entry) => size(entry.shape)),
-  );
-  const pieces = manifest.map((entry, i): Var => ({ ...reshape(cuts[i], entry.shape), needsGradient: true }));
-  const byName = new Map(manifest.map(({ name }, i) => [name, pieces[i]]));
-  return { v: unet(architecture, inputs, (name) => byName.get(name)!), pieces };
+}
+
+interface Pieces {
+  readonly pieces: Var[];
+  readonly byName: ReadonlyMap<string, Var>;
+}
+
+function parameterPieces(graph: Graph, architecture: Architecture, given: Float32Array | undefined, learn: boolean): Pieces {
+  const values = given && checkedParameters(architecture, given);
+  return cutUp(graph, 'parameters', parameterManifest(architecture), values, learn);
+}
+
+/** A flat vector, fed or given, as the pieces of a manifest. */
+function cutUp(
+  graph: Graph,
+  name: string,
+  manifest: readonly ParameterEntry[],
+  values: Float32Array | undefined,
+  needsGradient: boolean,
+): Pieces {
+  const lengths = manifest.map((entry) => size(entry.shape));
+  const shape = [lengths.reduce((sum, n) => sum + n, 0)];
+  const flat = values === undefined ? input(graph, name, shape) : constant(graph, name, shape, values);
+  const cuts = split(flat, lengths);
+  const pieces = manifest.map((entry, i): Var => ({ ...reshape(cuts[i], entry.shape), needsGradient }));
+  return { pieces, byName: new Map(manifest.map((entry, i) => [entry.name, pieces[i]])) };
 }
 
 function flatGradient(parts: readonly Var[]): Var {

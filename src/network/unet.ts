@@ -50,6 +50,9 @@ export interface Architecture {
 export type Start = { readonly deviation: number } | { readonly value: number };
 /** Gives the parameter of that name to the network that asks for it. */
 export type ParameterSource = (name: string, shape: readonly number[], start: Start) => Var;
+/** How a convolution is made, given its name: plainly, or adapted. */
+export type Convolve = (name: string, x: Var, weight: Var, bias: Var) => Var;
+const plainly: Convolve = (_, x, weight, bias) => conv3d(x, weight, bias);
 export interface UnetInputs {
   /** [N, inputChannels, D, H, W]: x_t, then condition c and anatomy, each times its presence flag. */
   readonly x: Var;
@@ -63,12 +66,18 @@ export interface UnetInputs {
  * Emits the network.
  * @returns v, [N, 1, D, H, W].
  */
-export function unet(architecture: Architecture, { x, features, skip }: UnetInputs, parameter: ParameterSource): Var {
+export function unet(
+  architecture: Architecture,
+  { x, features, skip }: UnetInputs,
+  parameter: ParameterSource,
+  convolve: Convolve = plainly,
+): Var {
   const { channels, embedding, groups, film = false, heads = 1 } = architecture;
   const blocks = architecture.blocks ?? channels.map(() => 1);
   const fan = (inputs: number): Start => ({ deviation: Math.sqrt(1 / inputs) });
   const conv = (name: string, x: Var, width: number, kernel: 1 | 3, start: Start = fan(kernel ** 3 * x.shape[1])): Var =>
-    conv3d(
+    convolve(
+      name,
       x,
       parameter(`${name}.weight`, [width, x.shape[1], kernel, kernel, kernel], start),
       parameter(`${name}.bias`, [width], { value: 0 }),

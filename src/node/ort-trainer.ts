@@ -1,17 +1,18 @@
 /** @file  Loss and gradient of a batch, its micro-batches spread over worker threads. The split and the order of the sum belong to the
  *  batch, not to the threads, so that a training run gives the same bits on any number of cores. */
 import { availableParallelism } from 'node:os';
-import type { Shape3 } from '../core/array.js';
+import { type Shape3, size } from '../core/array.js';
 import { ModelError, OptionError, ShapeError } from '../core/errors.js';
-import { checkedParameters } from '../network/parameters.js';
 import type { LossGradient, Tensors, TrainBatch, Trainer } from '../network/runner.js';
 import type { Architecture } from '../network/unet.js';
-import { trainGraph } from '../network/unet-graphs.js';
+import { type Adapted, loraTrainGraph, trainGraph } from '../network/unet-graphs.js';
 import { openPool, type PoolOptions } from './ort-pool.js';
 
 export interface TrainerOptions extends PoolOptions {
   /** Samples a worker takes at a time; divides the batch. Larger ones save about 5 % and balance worse. @default 1 */
   readonly microBatch?: number | undefined;
+  /** Train this adapter on frozen weights, instead of the weights. @default the weights */
+  readonly adapted?: Adapted | undefined;
 }
 
 /**
@@ -22,25 +23,34 @@ export function openTrainer(
   architecture: Architecture,
   batch: number,
   patch: Shape3,
-  { threads = availableParallelism(), microBatch = 1 }: TrainerOptions = {},
+  { threads = availableParallelism(), microBatch = 1, adapted }: TrainerOptions = {},
 ): Trainer {
   const parts = batch / microBatch;
   if (!(Number.isInteger(parts) && parts > 0 && Number.isInteger(microBatch) && microBatch > 0)) {
     throw new OptionError('Micro-batch', { key: 'microBatch', expected: `a divisor of the batch, ${batch}`, found: microBatch });
   }
-  const program = trainGraph(architecture, microBatch, patch);
+  const program =
+    adapted === undefined
+      ? trainGraph(architecture, microBatch, patch)
+      : loraTrainGraph(architecture, microBatch, patch, adapted);
+  const trained = program.inputs.find(({ name }) => name === 'parameters' || name === 'adapter')!;
   const pool = openPool({ threads: Math.min(threads, parts) });
   let loaded = false;
   return {
     load(parameters) {
-      pool.share({ parameters: checkedParameters(architecture, parameters) });
+      if (parameters.length !== size(trained.shape)) {
+        throw new ModelError(`These are not the ${trained.name} of the network`, {
+          expected: `${size(trained.shape)} values`,
+          found: parameters.length,
+        });
+      }
+      pool.share({ [trained.name]: parameters });
       loaded = true;
     },
     async step(samples, options = {}) {
       if (!loaded)
         throw new ModelError('The trainer has no parameters yet', { hint: 'Call load(parameters) before the first step.' });
-      const results = await Promise.all(cut(samples, batch, parts).map((feeds) => pool.run(program, feeds, options)));
-      return mean(results);
+      return mean(cut(samples, batch, parts).map((feeds) => pool.run(program, feeds, options)));
     },
     dispose: () => pool.dispose(),
   };
@@ -60,9 +70,16 @@ function cut(samples: TrainBatch, batch: number, parts: number): Tensors[] {
   );
 }
 
-/** Mean loss and gradient, summed in the order of the parts. */
-function mean(results: readonly Tensors[]): LossGradient {
-  const gradient = new Float32Array(results[0].gradient.length);
-  for (const { gradient: part } of results) for (let i = 0; i < gradient.length; i++) gradient[i] += part[i] / results.length;
-  return { loss: results.reduce((sum, { loss }) => sum + loss[0], 0) / results.length, gradient };
+/** Mean loss and gradient, summed in the order of the parts as they come, so that few are in memory at a time. */
+async function mean(runs: readonly Promise<Tensors>[]): Promise<LossGradient> {
+  for (const run of runs) run.catch(() => {}); // awaited below, one after the other
+  let gradient: Float32Array | undefined;
+  let total = 0;
+  for (const run of runs) {
+    const { loss, gradient: part } = await run;
+    gradient ??= new Float32Array(part.length);
+    for (let i = 0; i < part.length; i++) gradient[i] += part[i] / runs.length;
+    total += loss[0];
+  }
+  return { loss: total / runs.length, gradient: gradient! };
 }

@@ -44,15 +44,21 @@ const names = ['parameters', 'firstMoment', 'secondMoment', 'average'] as const;
 
 /**
  * Opens a folder for a run, new or begun.
- * @param cohort folder of the subjects, which several runs may share. @default the same
+ * @param places.cohort folder of the subjects, which several runs may share. @default the same
+ * @param places.base checksum of the model that the run starts from. @default none
  * @throws FormatError when either holds what belongs to another configuration.
  */
 export async function openTrainingFolder(
   folder: string,
   config: TrainingConfig,
-  cohort: string = folder,
+  { cohort = folder, base }: { readonly cohort?: string | undefined; readonly base?: string | undefined } = {},
 ): Promise<TrainingFolder> {
-  await claim(folder, 'config.json', config, 'This folder holds a run of another configuration');
+  await claim(
+    folder,
+    'config.json',
+    base === undefined ? config : { ...config, base },
+    'This folder holds a run of another configuration',
+  );
   await claim(cohort, 'cohort.json', { seed: config.seed, ...config.cohort }, 'This folder holds another cohort');
   const state = join(folder, 'checkpoint.safetensors');
   const log = join(folder, 'log.jsonl');

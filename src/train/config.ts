@@ -1,6 +1,7 @@
 /** @file  The description of a training run, as `coincide train CONFIG` reads it. */
 import { prettifyError, z } from 'zod';
 import { FormatError } from '../core/errors.js';
+import type { LoraOptions } from '../network/lora.js';
 import { type CohortConfig, checkedCohort, cohortSchema } from './cohort-config.js';
 
 /** The U-Net to train. */
@@ -30,7 +31,12 @@ export interface TrainingConfig {
   /** Of everything: cohort, initial weights, batches. @default 1 */
   readonly seed: number;
   readonly cohort: CohortConfig;
+  /** Not used when the run starts from a model. */
   readonly network: NetworkConfig;
+  /** Model folder whose network and weights the run starts from; `scale` is then its. @default a fresh network */
+  readonly from?: string | undefined;
+  /** Train low-rank updates of the model that the run starts from, and leave its weights. @default the weights */
+  readonly lora?: LoraOptions | undefined;
   /** Network value per SUV; typical data should have a standard deviation near 0.5. @default 0.5 */
   readonly scale: number;
   /** Size of the crops, voxels [z, y, x]; tiles of this size are evaluated later. @default [32, 32, 32] */
@@ -86,6 +92,15 @@ const schema = z.strictObject({
       anatomy: z.boolean().default(true),
     })
     .prefault({}),
+  from: z.string().optional(),
+  lora: z
+    .strictObject({
+      rank: count.optional(),
+      scale: z.number().positive().optional(),
+      layers: z.array(z.string()).min(1).optional(),
+      biases: z.boolean().optional(),
+    })
+    .optional(),
   scale: z.number().positive().default(0.5),
   patch: z.tuple([count, count, count]).default([32, 32, 32]),
   batch: count.default(4),
@@ -118,6 +133,9 @@ export function parseTrainingConfig(data: unknown, file?: string): TrainingConfi
   const step = 2 ** network.channels.length;
   if (patch.some((n) => n % step !== 0)) {
     throw new FormatError('Training run', { file, key: 'patch', expected: `multiples of ${step}`, found: patch });
+  }
+  if (parsed.data.lora !== undefined && parsed.data.from === undefined) {
+    throw new FormatError('Low-rank updates need a model to update', { file, key: 'from', expected: 'a model folder' });
   }
   const { blocks, channels, groups } = network;
   if (blocks !== undefined && blocks.length !== channels.length) {

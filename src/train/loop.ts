@@ -28,6 +28,10 @@ export interface TrainStep {
 export interface TrainOptions extends CallOptions {
   /** Steps done and the state after them, to go on from. @default a fresh start */
   readonly resume?: { readonly step: number; readonly state: AdamState } | undefined;
+  /** Network to train. @default the configuration's */
+  readonly architecture?: Architecture | undefined;
+  /** What is trained at the first step: the weights, or a low-rank adapter. @default fresh weights */
+  readonly start?: Float32Array | undefined;
   /** When the learning rate falls and the run ends; asked before every step. @default as the configuration has it */
   readonly pace?: (() => Pace) | undefined;
 }
@@ -49,16 +53,15 @@ export function architectureOf({ network }: Pick<TrainingConfig, 'network'>): Ar
 
 /**
  * Trains, one step per batch. A run that is resumed from a step makes the very steps that the unbroken run makes.
- * @param trainer opened for the configuration's architecture, batch and patch.
+ * @param trainer opened for the architecture, and the configuration's batch and patch.
  */
 export async function* train(
   config: TrainingConfig,
   subjects: readonly SubjectSource[],
   trainer: Trainer,
-  { resume, pace = () => paceOf(config), signal }: TrainOptions = {},
+  { resume, architecture = architectureOf(config), start, pace = () => paceOf(config), signal }: TrainOptions = {},
 ): AsyncGenerator<TrainStep> {
-  const architecture = architectureOf(config);
-  const state = resume?.state ?? adamState(initialParameters(architecture, config.seed));
+  const state = resume?.state ?? adamState(start?.slice() ?? initialParameters(architecture, config.seed));
   const draw = (step: number): TrainBatch => trainingBatch(subjects, config, architecture, step);
   let batch = draw((resume?.step ?? 0) + 1);
   for (let step = (resume?.step ?? 0) + 1; step <= pace().end; step++) {

@@ -2,6 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { size } from '../../src/core/array.js';
+import { parameterManifest } from '../../src/network/parameters.js';
+import { withLora } from '../../src/node/lora-file.js';
+import { readModel } from '../../src/node/model-folder.js';
 import { coincide, scratch } from './run.js';
 
 it('goes on where it was interrupted, to the same weights', async () => {
@@ -39,4 +43,19 @@ it('goes on where it was interrupted, to the same weights', async () => {
   expect(log.map((line) => JSON.parse(line).step)).toEqual([10, 20, 30]);
   const { sha256 } = JSON.parse(readFileSync(join(dir, 'broken', 'model.json'), 'utf8'));
   expect(JSON.parse(whole.stdout).sha256).toBe(sha256);
-}, 180_000);
+
+  // From the trained model, low-rank updates of one block alone; what is exported gives the same model when it is merged.
+  const tuned = { ...config, steps: 4, from: 'whole', lora: { rank: 2, layers: ['decoder0'] }, meanFirst: 0 };
+  writeFileSync(join(dir, 'tuned.json'), JSON.stringify(tuned));
+  const ran = await coincide(['train', 'tuned.json', '-o', 'tuned', '--quiet', '--cohort', 'cohort'], dir);
+  expect(ran.stderr + ran.code).toBe('0');
+  const base = await readModel(join(dir, 'whole'));
+  const adapted = await readModel(join(dir, 'tuned'));
+  expect(adapted.card.training.from).toMatchObject({ name: 'tiny', sha256 });
+  expect((await withLora(base, join(dir, 'tuned', 'lora.safetensors'))).parameters).toEqual(adapted.parameters);
+  await expect(withLora(adapted, join(dir, 'tuned', 'lora.safetensors'))).rejects.toThrow(/does not belong to the model/);
+  for (const { name, shape, offset } of parameterManifest(base.card.architecture)) {
+    const [before, after] = [base, adapted].map(({ parameters }) => parameters.slice(offset, offset + size(shape)).join());
+    expect(after !== before, name).toBe(/^decoder0\.(conv[12]|skip)\.weight$/.test(name));
+  }
+}, 240_000);

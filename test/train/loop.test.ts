@@ -138,11 +138,11 @@ describe('a training folder', () => {
 
   it('may share a cohort with other runs of the same one', async () => {
     const [one, two, cohort] = [fresh(), fresh(), fresh()];
-    await (await openTrainingFolder(one, config, cohort)).subject(1, async () => subject);
-    const other = await openTrainingFolder(two, { ...config, steps: 99 }, cohort);
+    await (await openTrainingFolder(one, config, { cohort })).subject(1, async () => subject);
+    const other = await openTrainingFolder(two, { ...config, steps: 99 }, { cohort });
     expect((await other.subject(1, () => Promise.reject(new Error('made twice')))).shape).toEqual(subject.shape);
     const changed = { ...config, cohort: { ...config.cohort, draws: 7 } };
-    await expect(openTrainingFolder(fresh(), changed, cohort)).rejects.toThrow(/another cohort/);
+    await expect(openTrainingFolder(fresh(), changed, { cohort })).rejects.toThrow(/another cohort/);
   });
 
   it('drops what was logged after the checkpoint, and lines that were cut short', async () => {
