@@ -35,7 +35,7 @@ export function trainingBatch(
     features: new Float32Array(batch * features),
     skip: new Float32Array(batch),
     target: new Float32Array(batch * voxels),
-    weight: new Float32Array(batch).fill(1),
+    weight: new Float32Array(batch),
   };
   const meanShare = step <= config.meanFirst * config.steps ? 1 : config.meanShare;
   for (let n = 0; n < batch; n++) {
@@ -63,8 +63,16 @@ export function trainingBatch(
     const situation = { t, condition: present, anatomy, mean, noise: noiseGiven ? subject.noise[draw]! : 0 };
     out.features.set(networkFeatures(architecture, situation), n * features);
     out.skip[n] = present ? sigma : 0;
+    out.weight[n] = mean ? config.meanWeight : diffusionWeight(alpha, sigma, config.minSnr);
   }
   return out;
+}
+
+/** min(SNR, γ)/(SNR + 1): an error of v at little noise is mostly noise that nothing could predict; γ = 0: 1. */
+function diffusionWeight(alpha: number, sigma: number, gamma: number): number {
+  if (gamma === 0) return 1;
+  const snr = (alpha / sigma) ** 2;
+  return Math.min(snr, gamma) / (snr + 1);
 }
 
 /** Writes gain · volume, cut at the place of the patch, into `out`. */

@@ -59,6 +59,11 @@ export interface TrainingConfig {
   readonly meanShare: number;
   /** Share of the steps, the first ones, in which all samples do. @default 0.25 */
   readonly meanFirst: number;
+  /** Weight of a mean-mode sample in the loss, beside the diffusion samples' `minSnr`. @default 4 */
+  readonly meanWeight: number;
+  /** γ of the diffusion samples' weight min(SNR, γ)/(SNR + 1), SNR = α²/σ²; 0: all weights are 1.
+   *  Hang et al. 2023, arXiv:2303.09556, Sec. 3.4. @default 5 */
+  readonly minSnr: number;
   /** Share of diffusion samples whose condition is left out, so that the same weights are a prior. @default 0.3 */
   readonly dropout: number;
   /** Share of samples whose anatomy is left out. @default 0.5 */
@@ -112,6 +117,8 @@ const schema = z.strictObject({
   emaDecay: z.number().min(0).max(1).default(0.999),
   meanShare: share.default(0.4),
   meanFirst: share.default(0.25),
+  meanWeight: z.number().positive().default(4),
+  minSnr: z.number().nonnegative().default(5),
   dropout: share.default(0.3),
   anatomyDropout: share.default(0.5),
   noiseDropout: share.default(0.2),

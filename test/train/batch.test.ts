@@ -150,6 +150,17 @@ it('the first steps train the mean mode alone', () => {
   expect([means(1), means(30), means(31)]).toEqual([64, 64, 0]);
 });
 
+it('weighs the mean mode as asked, and diffusion by min(SNR, γ)/(SNR + 1)', () => {
+  const { weight, skip, features } = draw(subject, { dropout: 0, meanWeight: 3 }, 4);
+  const expected = skip.map((sigma, n) => {
+    if (features[(n + 1) * network.features - 3] === 1) return 3;
+    const snr = (1 - sigma * sigma) / (sigma * sigma);
+    return snr > 5 ? 5 / (snr + 1) : 1 - sigma * sigma;
+  });
+  for (const [n, w] of weight.entries()) expect(w).toBeCloseTo(expected[n]!, 5);
+  expect(new Set(draw(subject, { minSnr: 0, meanWeight: 1 }, 4).weight)).toEqual(new Set([1]));
+});
+
 it('patches hold some of the body, if there is any near', () => {
   const far: Subject = {
     ...subject,
