@@ -23,10 +23,13 @@ export function ellipsoid(centre: Point, radii: Point, options: SolidOptions = {
   return turned(centre, radii, options, (z, y, x) => inUnitBall(exponent, z, y, x));
 }
 
-/** Σ |qᵢ|ᵉ ≤ 1 for e ≥ 2. Powers are dear: they are taken only between the round ball and the cube. */
+/** Σ |qᵢ|ᵉ ≤ 1 for e ≥ 2. Powers are dear: they are taken only between the round ball within and the one around, |q|² ≤ 3^(1 − 2/e). */
 function inUnitBall(e: number, z: number, y: number, x: number): boolean {
-  if (z * z + y * y + x * x <= 1) return true;
-  if (e === 2 || z > 1 || z < -1 || y > 1 || y < -1 || x > 1 || x < -1) return false;
+  const square = z * z + y * y + x * x;
+  if (square <= 1) return true;
+  // 3^(1 − 2/2.6) = 1.289; the largest, for e → ∞, is 3.
+  if (e === 2 || square > (e <= 2.6 ? 1.29 : 3)) return false;
+  if (z > 1 || z < -1 || y > 1 || y < -1 || x > 1 || x < -1) return false;
   return Math.abs(z) ** e + Math.abs(y) ** e + Math.abs(x) ** e <= 1;
 }
 

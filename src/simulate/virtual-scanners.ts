@@ -48,7 +48,7 @@ export const virtualScanners: readonly VirtualScanner[] = [
     randomsFraction: 0.25,
     scatterFraction: 0.25,
     radius: 420,
-    views: 40,
+    views: 24,
     acceptance: 0.45,
     timing: 550,
   },

@@ -29,7 +29,7 @@ export interface CohortConfig {
   readonly doses: readonly [number, number];
   /** Smallest and largest voxel, mm; log-uniform between, heads at 0.7 of it. @default [2.8, 4.5] */
   readonly voxel: readonly [number, number];
-  /** Voxels that a subject has about; it is as wide as the body and as long as they allow. @default 400 000 */
+  /** Voxels that a subject has about; it is as wide as the body and as long as they allow. @default 260 000 */
   readonly voxels: number;
   /** Share of the low-dose images that are reconstructed with the scanner's resolution in the model. @default 0.5 */
   readonly psfShare: number;
@@ -59,7 +59,7 @@ export const cohortSchema: z.ZodType<CohortConfig> = z
     draws: count.max(100).default(4),
     doses: z.tuple([z.number().positive().max(1), z.number().positive().max(1)]).default([0.01, 0.5]),
     voxel: z.tuple([z.number().min(1).max(10), z.number().min(1).max(10)]).default([2.8, 4.5]),
-    voxels: count.min(20_000).default(400_000),
+    voxels: count.min(20_000).default(260_000),
     psfShare: share.default(0.5),
     filteredShare: share.default(0.25),
   })
