@@ -11,5 +11,5 @@ set -euo pipefail
 manifest=$1
 shift
 shard=$((SLURM_ARRAY_TASK_ID - SLURM_ARRAY_TASK_MIN + 1))/$SLURM_ARRAY_TASK_COUNT
-# exec: the signal before the time limit reaches coincide, which stops within a second and leaves no half file
-exec npx --no-install coincide batch "$manifest" --shard "$shard" --threads "${SLURM_CPUS_PER_TASK:-1}" -- "$@"
+# exec, and no npx in between: the signal before the time limit reaches coincide, which stops within a second and leaves no half file
+exec "$(npm root)/.bin/coincide" batch "$manifest" --shard "$shard" --threads "${SLURM_CPUS_PER_TASK:-1}" -- "$@"

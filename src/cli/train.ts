@@ -18,6 +18,7 @@ import { version } from '../node/version.js';
 import { simulateSubject } from '../train/cohort.js';
 import { parseTrainingConfig, type TrainingConfig } from '../train/config.js';
 import { architectureOf, fallNow, paceOf, train as trainingSteps } from '../train/loop.js';
+import { rangeOf } from '../train/range.js';
 import type { SubjectSource } from '../train/subject.js';
 import { type Validation, validate } from '../train/validate.js';
 import { duration } from './progress.js';
@@ -221,6 +222,7 @@ function cardOf(
     ...{ parameterisation: 'v', schedule: 'cosine', condition: 'low-count OSEM image' },
     intensity: { unit: 'SUV', scale: config.scale, bodyMean: round(mean) },
     ...{ voxelSize: subjects[0]!.voxelSize, patch: config.patch, overlap: Math.floor(Math.min(...config.patch) / 4) },
+    range: rangeOf(subjects),
   };
 }
 

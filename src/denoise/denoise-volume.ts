@@ -3,15 +3,15 @@
  *    samples  from the mean m: x = m + σ₁ n, DDIM given the image down to 0; the mean of K samples, and their standard deviation as spread */
 import { array, fill, type Point, type Shape3, type Volume } from '../core/array.js';
 import { OptionError, ShapeError } from '../core/errors.js';
-import type { Grid, PetImage } from '../core/image.js';
+import type { PetImage } from '../core/image.js';
 import { type CallOptions, last } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
 import { ddim } from '../prior/ddim.js';
 import { sigmaLadder } from '../prior/schedule.js';
 import { noiseLevel } from './noise-level.js';
 import type { Given, OpenModel } from './open-model.js';
-import { coveringShape, resample, type Sampling } from './resample.js';
-import { type Measured, resampledNote, unlike, unlikeVoxels } from './unlike.js';
+import { resample } from './resample.js';
+import { type Measured, resampledNote, unlike, unlikeVoxels, workingGrid } from './unlike.js';
 
 export interface DenoiseOptions extends CallOptions {
   /** @default 'mean' */
@@ -29,7 +29,7 @@ export interface DenoiseOptions extends CallOptions {
   /** How the image's unit becomes SUV: 'SUV' takes SUV images only; 'body-mean' brings the mean over the body to that of the training data;
    *  a number is the SUV of one unit. @default 'SUV' */
   readonly intensity?: 'SUV' | 'body-mean' | number | undefined;
-  /** Voxels to work on: 'model' brings the image to the model's size, where it is more than a tenth off, and back. @default 'model' */
+  /** Voxels to work on: 'model' brings the image to the nearest size the model knows, where it is more than a tenth off, and back. @default 'model' */
   readonly voxels?: 'model' | 'image' | undefined;
   /** Anatomy of the same grid (μ, CT + 1000 HU, or MR: 0 in air), for models that know one; a model that does not refuses it. @default none */
   readonly anatomy?: Volume | undefined;
@@ -51,9 +51,6 @@ export interface Denoised {
   readonly warnings: readonly string[];
 }
 
-/** Voxels that are this share off the model's size are taken as they are. */
-const NEAR = 0.1;
-
 /**
  * Denoises an image; result and spread have its grid, unit and meta.
  * @throws OptionError when the unit is not SUV and no other intensity is asked for, or an option is out of range.
@@ -66,7 +63,7 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   if (image.values.shape.length !== 3) throw new ShapeError('Image', { expected: 'three axes', found: [...image.values.shape] });
   const unit = suvPerUnit(image, model, options.intensity ?? 'SUV');
   const { card } = model;
-  const there = workingGrid(image.grid, options.voxels === 'image' ? image.grid.voxelSize : card.voxelSize);
+  const there = options.voxels === 'image' ? image.grid : workingGrid(image.grid, card);
   const values = await resample(image.values, image.grid, there, { signal });
   const anatomy = options.anatomy && (await resample(options.anatomy, image.grid, there, { signal }));
   const noise = noiseLevel(values, there.voxelSize);
@@ -139,14 +136,6 @@ export function bodyMean(values: Volume): number {
   const threshold = 0.1 * positive[Math.floor(0.995 * (positive.length - 1))]!;
   const body = positive.filter((value) => value > threshold);
   return body.reduce((sum, value) => sum + value, 0) / body.length;
-}
-
-/** The grid the network works on: along each axis the image's voxels if they are near the model's size, else the model's. */
-function workingGrid({ shape, voxelSize }: Grid, wanted: Point): Sampling {
-  const near = (axis: 0 | 1 | 2): number =>
-    Math.abs(Math.log(voxelSize[axis] / wanted[axis])) <= Math.log(1 + NEAR) ? voxelSize[axis] : wanted[axis];
-  const size: Point = [near(0), near(1), near(2)];
-  return { shape: coveringShape({ shape, voxelSize }, size), voxelSize: size };
 }
 
 function measure({ values, grid: { shape, voxelSize } }: PetImage, unit: number, noise: number): Measured {

@@ -5,6 +5,11 @@ import { ModelError } from '../core/errors.js';
 import { parameterCount, parameterManifest } from './parameters.js';
 import { type Architecture, checkedArchitecture, checkedPatch } from './unet.js';
 
+/** Smallest and largest voxels that the model was trained on, mm [z, y, x]. */
+export function knownVoxels({ voxelSize, range }: Pick<ModelCard, 'voxelSize' | 'range'>): readonly [least: Point, most: Point] {
+  return range?.voxelSize ?? [voxelSize, voxelSize];
+}
+
 /** Everything that must be known to use the weights rightly. */
 export interface ModelCard {
   readonly name: string;
@@ -37,8 +42,10 @@ export interface ModelCard {
         readonly noise: readonly [least: number, most: number];
         /** Hottest voxel of the truth, SUV. */
         readonly maximum: number;
-        /** Largest field of view, mm [z, y, x]. */
-        readonly fieldOfView: Point;
+        /** Smallest and largest voxels along each axis, mm [z, y, x]. @default the card's voxelSize */
+        readonly voxelSize?: readonly [least: Point, most: Point] | undefined;
+        /** Largest field of view, mm [z, y, x], where there is more of the body that was never seen. @default not limited */
+        readonly fieldOfView?: Point | undefined;
       }
     | undefined;
   /** How it was made: configuration, command, compute, measured results. */
@@ -72,15 +79,13 @@ export function parseModelCard(data: unknown, file?: string): ModelCard {
     demand(card.intensity[key] > 0, `intensity.${key}`, 'a positive number', card.intensity[key]);
   demand(Array.isArray(card.voxelSize) && card.voxelSize.every((d) => d > 0), 'voxelSize', 'three lengths in mm', card.voxelSize);
   if (card.range !== undefined) {
-    const { noise, maximum, fieldOfView } = card.range;
+    const { noise, maximum, fieldOfView, voxelSize } = card.range;
+    const lengths = (point: unknown): boolean => Array.isArray(point) && point.length === 3 && point.every((d) => d > 0);
     demand(Array.isArray(noise) && noise.length === 2 && noise[0] <= noise[1], 'range.noise', 'least and most', noise);
     demand(maximum > 0, 'range.maximum', 'a positive SUV', maximum);
-    demand(
-      Array.isArray(fieldOfView) && fieldOfView.every((d) => d > 0),
-      'range.fieldOfView',
-      'three lengths in mm',
-      fieldOfView,
-    );
+    demand(fieldOfView === undefined || lengths(fieldOfView), 'range.fieldOfView', 'three lengths in mm', fieldOfView);
+    const ends = voxelSize === undefined || (Array.isArray(voxelSize) && voxelSize.length === 2 && voxelSize.every(lengths));
+    demand(ends, 'range.voxelSize', 'least and most, three lengths in mm each', voxelSize);
   }
   demand(typeof card.architecture === 'object' && card.architecture !== null, 'architecture', 'an object', card.architecture);
   demand(Array.isArray(card.architecture.channels), 'architecture.channels', 'a list of widths', card.architecture.channels);

@@ -6,6 +6,8 @@ import type { CallOptions, Step } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
 import { bodyMean } from '../denoise/denoise-volume.js';
 import type { OpenModel } from '../denoise/open-model.js';
+import { noiseGain, resampledDenoiser } from '../denoise/resample.js';
+import { workingGrid } from '../denoise/unlike.js';
 import { flipped, type PatientPosition } from '../geometry/frame.js';
 import { sigmaLadder } from '../prior/schedule.js';
 import type { ProjectorEngine } from '../projector/engine.js';
@@ -46,8 +48,11 @@ export async function hqsSamples(
   const { startFwhm = 1.5 * grid.voxelSize[2] } = options;
   const filtered = await engine.gaussianPsf(grid, startFwhm).forward(osemImage, { signal });
   const suvPerUnit = unit === 'SUV' ? 1 : model.card.intensity.bodyMean / bodyMean(filtered);
-  const sigmas = sigmaLadder(start, steps).map((sigma) => sigma / (suvPerUnit * model.card.intensity.scale));
-  const prior = inWorld(model.denoiser(suvPerUnit), position);
+  // On other voxels than the model's, white noise of σ is noise of g σ there: the ladder is climbed by what the network sees.
+  const there = workingGrid(grid, model.card);
+  const unitSigma = suvPerUnit * model.card.intensity.scale * noiseGain(grid, there);
+  const sigmas = sigmaLadder(start, steps).map((sigma) => sigma / unitSigma);
+  const prior = inWorld(resampledDenoiser(model.denoiser(suvPerUnit), grid, there), position);
   const shape = grid.shape as Shape3;
   const sum = new Float64Array(filtered.data.length);
   const squares = new Float64Array(sum.length);
@@ -75,6 +80,7 @@ export async function hqsSamples(
     seed,
     startFwhm,
     suvPerUnit,
+    priorVoxelSize: there.voxelSize,
     model: model.card.name,
     modelSha256: model.card.sha256,
   };

@@ -8,7 +8,7 @@ import type { Grid, PetImage } from '../core/image.js';
 import type { Prox } from '../core/interfaces.js';
 import { last } from '../core/iterate.js';
 import type { OpenModel } from '../denoise/open-model.js';
-import { unlikeVoxels } from '../denoise/unlike.js';
+import { resampledNote, workingGrid } from '../denoise/unlike.js';
 import { toWorld } from '../geometry/frame.js';
 import { fieldOfViewMask } from '../geometry/grid.js';
 import type { ListModeScan, Scan } from '../geometry/scan.js';
@@ -154,7 +154,10 @@ export async function reconstruct(
     image: toWorld(image, grid, position, unit),
     ...(spread ? { spread: toWorld(spread, grid, position, unit) } : {}),
     ...(await fitOf(image)),
-    warnings: method === 'hqs' ? unlikeVoxels(grid, options.model!) : [],
+    warnings:
+      method === 'hqs'
+        ? resampledNote(grid.voxelSize, workingGrid(grid, options.model!.card).voxelSize, options.model!.card)
+        : [],
     parameters,
   };
 }

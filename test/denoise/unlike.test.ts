@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { type Measured, resampledNote, unlike, unlikeVoxels } from '../../src/denoise/unlike.js';
+import { type Measured, resampledNote, unlike, unlikeVoxels, workingGrid } from '../../src/denoise/unlike.js';
 import type { ModelCard } from '../../src/network/model-card.js';
 
 const card = {
-  ...{ name: 'toy', voxelSize: [4, 4, 4], intensity: { unit: 'SUV', scale: 0.5, bodyMean: 1 } },
+  ...{ name: 'toy', voxelSize: [4, 4, 4], patch: [32, 32, 32], intensity: { unit: 'SUV', scale: 0.5, bodyMean: 1 } },
   range: { noise: [0.1, 0.4], maximum: 20, fieldOfView: [200, 400, 400] },
 } as unknown as ModelCard;
 const like: Measured = { voxelSize: [4, 4, 4], fieldOfView: [160, 380, 380], bodyMean: 1.3, maximum: 12, noise: 0.2 };
@@ -20,6 +20,7 @@ it.each([
   [{ noise: 0.7 }, /noise level is 70 %.*leaves noise/],
   [{ maximum: 45 }, /SUV 45.*up to 20/],
   [{ fieldOfView: [1040, 380, 380] as const }, /1040 × 380 × 380 mm.*200 × 400 × 400 mm/],
+  [{ fieldOfView: [160, 380, 60] as const }, /160 × 380 × 60 mm.*pieces of 128 × 128 × 128 mm/],
   [{ bodyMean: 0.05 }, /SUV 0\.05, 0\.05 times.*is the image in SUV/],
   [{ bodyMean: 3000 }, /SUV 3000/],
 ])('warns of %j, with what was measured and what was known', (change, says) => {
@@ -37,7 +38,38 @@ it('judges only what the card tells', () => {
 it('tells of voxels, resampled or not', () => {
   expect(unlikeVoxels({ voxelSize: [3, 5, 4] }, { card })).toEqual([]);
   expect(unlikeVoxels({ voxelSize: [4, 2, 4] }, { card }).join()).toMatch(/4 × 2 × 4 mm.*4 × 4 × 4 mm/);
+  const wide = {
+    ...card,
+    range: {
+      noise: [0, 1],
+      maximum: 9,
+      voxelSize: [
+        [3, 2, 2],
+        [5, 4, 4],
+      ],
+    },
+  } as unknown as ModelCard;
+  expect(unlikeVoxels({ voxelSize: [2.1, 5.9, 1.4] }, { card: wide })).toEqual([]);
+  expect(unlikeVoxels({ voxelSize: [1.9, 3, 3] }, { card: wide }).join()).toMatch(/on 3 × 2 × 2 mm to 5 × 4 × 4 mm/);
   expect(resampledNote([4, 2, 4], [4, 2, 4], card)).toEqual([]);
   expect(resampledNote([4, 2, 4], [4, 4, 4], card).join()).toMatch(/4 × 2 × 4 mm.*lost/);
   expect(resampledNote([4, 8, 4], [4, 4, 4], card).join()).not.toMatch(/lost/);
+});
+
+it('works on the voxels of the image if the model knows them, else on the nearest it knows', () => {
+  const wide = {
+    ...card,
+    range: {
+      noise: [0, 1],
+      maximum: 9,
+      voxelSize: [
+        [3, 2, 2],
+        [5, 4, 4],
+      ],
+    },
+  } as unknown as ModelCard;
+  const on = (voxelSize: readonly [number, number, number]) => workingGrid({ shape: [10, 10, 10], voxelSize }, wide);
+  expect(on([2.8, 4.3, 3])).toEqual({ shape: [10, 10, 10], voxelSize: [2.8, 4.3, 3] });
+  expect(on([2, 8, 1])).toEqual({ shape: [7, 20, 5], voxelSize: [3, 4, 2] });
+  expect(workingGrid({ shape: [3, 3, 3], voxelSize: [8, 4.4, 4] }, card)).toEqual({ shape: [6, 3, 3], voxelSize: [4, 4.4, 4] });
 });
