@@ -20,7 +20,9 @@ async function look(): Promise<FoundGpu | string> {
 const found: FoundGpu | string = await look();
 if (typeof found === 'string' && wanted !== undefined) throw new Error(found);
 
+if (typeof found === 'string') console.warn(`The tests of the graphics card are skipped: ${found}`);
+
 /** Undefined where there is none. */
 export const gpu: FoundGpu | undefined = typeof found === 'string' ? undefined : found;
-/** Why there is none: `if (!gpu) ctx.skip(noGpu)`. */
+/** Why there is none: `if (!gpu) return ctx.skip(noGpu)`. */
 export const noGpu: string = typeof found === 'string' ? found : '';

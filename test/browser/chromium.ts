@@ -11,6 +11,7 @@ const executable = ['/usr/bin/chromium', process.env.COINCIDE_TEST_CHROMIUM].fin
 export const noBrowser: string | undefined = executable
   ? undefined
   : '/usr/bin/chromium is absent; COINCIDE_TEST_CHROMIUM can name another';
+if (noBrowser) console.warn(`The tests in a page are skipped: ${noBrowser}`);
 if (noBrowser && process.env.COINCIDE_TEST_GPU === 'software') throw new Error(noBrowser);
 
 export interface OpenPage {
