@@ -1,12 +1,11 @@
 /** The page's side of page.test.ts. */
 import { localCpuEngine, openGpuEngine, type ProjectorEngine } from '../../src/index.js';
-import { work } from './work.js';
+import { type Work, work } from './work.js';
 
 export interface PageResult {
   readonly device: string;
-  readonly forward: number[];
-  readonly adjoint: number[];
-  readonly osem: number[];
+  /** Plain arrays: they leave the page as JSON. */
+  readonly work: Readonly<Record<keyof Work, readonly number[]>>;
 }
 declare global {
   interface Window {
@@ -17,8 +16,11 @@ declare global {
 
 async function result(engine: ProjectorEngine): Promise<PageResult> {
   try {
-    const { forward, adjoint, osem } = await work(engine);
-    return { device: engine.details ?? '', forward: [...forward], adjoint: [...adjoint], osem: [...osem] };
+    const { forward, adjoint, osem, resident } = await work(engine);
+    return {
+      device: engine.details ?? '',
+      work: { forward: [...forward], adjoint: [...adjoint], osem: [...osem], resident: [...resident] },
+    };
   } finally {
     await engine.dispose();
   }

@@ -9,6 +9,7 @@ import {
   type ProjectorEngine,
   petImage,
   referenceEngine,
+  residentOsem,
   scannerByName,
   sinogramLayout,
   systemModel,
@@ -19,6 +20,8 @@ export interface Work {
   readonly forward: Float32Array;
   readonly adjoint: Float32Array;
   readonly osem: Float32Array;
+  /** osem kept on the device; empty for engines that have none. */
+  readonly resident: Float32Array;
 }
 
 export async function work(engine: ProjectorEngine): Promise<Work> {
@@ -37,7 +40,13 @@ export async function work(engine: ProjectorEngine): Promise<Work> {
   // The reference engine scans, so that all reconstruct the same counts.
   const truth = { activity: petImage(grid, activity, 'SUV'), layout, engine: referenceEngine(), counts: 2e5, seed: 3 };
   const { scan } = await acquire(truth);
-  const subsets = await systemModel(scan, engine, grid, { subsets: 4, psf: 25, mask: fieldOfViewMask(layout, grid) });
-  const { image } = await last(osem(subsets, { epochs: 2, initial: uniformStart(subsets) }));
-  return { forward: forward.data, adjoint: adjoint.data, osem: image.data };
+  const options = { psf: 25, mask: fieldOfViewMask(layout, grid) };
+  const subsets = await systemModel(scan, engine, grid, { ...options, subsets: 4 });
+  const em = { epochs: 2, initial: uniformStart(subsets) };
+  const { image } = await last(osem(subsets, em));
+  // Where the engine has memory of its own: the same, with all of it kept there.
+  const model = await engine.residentModel?.(scan, grid, subsets, options);
+  const kept = model && (await (await last(residentOsem(model, em))).image());
+  model?.dispose();
+  return { forward: forward.data, adjoint: adjoint.data, osem: image.data, resident: kept?.data ?? new Float32Array() };
 }
