@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fill, type NdArray } from '../../src/core/array.js';
 import { centredGrid } from '../../src/core/image.js';
+import type { LinearOperator } from '../../src/core/interfaces.js';
 import { random } from '../../src/core/random.js';
 import { effectiveRadius } from '../../src/geometry/scanner.js';
 import { scannerByName } from '../../src/geometry/scanners.js';
@@ -124,6 +125,36 @@ describe('flat segments by events', () => {
     const [image, data] = [noise(a!.inShape), noise(a!.outShape)];
     expect((await a!.forward(image)).data).toEqual((await b!.forward(image)).data);
     expect((await a!.adjoint(data)).data).toEqual((await b!.adjoint(data)).data);
+  });
+
+  it('are the same in many views at once, which pass through in stages, as in a few', async () => {
+    const layout = sinogramLayout(mmr, { span: 11, maxRingDifference: 60, tangential: 21 });
+    const grid = centredGrid([127, 12, 10], [mmr.ringSpacing / 2, 20, 24]);
+    const views = Array.from({ length: 64 }, (_, i) => 3 * i);
+    const [all, early, late] = [views, views.slice(0, 30), views.slice(30)].map((some) =>
+      two.sinogramProjector(layout, some, grid),
+    ) as [LinearOperator, LinearOperator, LinearOperator];
+    const planes = all.outShape[1]!;
+    const bins = planes * views.length * 21;
+    // Or there is a single stage and nothing to see.
+    expect(4 * bins).toBeGreaterThan(2 ** 22);
+    const image = noise(grid.shape);
+    const together = await all.forward(image);
+    const [first, second] = [await early.forward(image), await late.forward(image)];
+    const isEarly = (i: number): boolean => i % (64 * 21) < 30 * 21;
+    const joined = fill(together.shape, (i) => {
+      const [plane, bin] = [Math.floor(i / (64 * 21)), i % (64 * 21)];
+      return isEarly(i) ? first.data[plane * 30 * 21 + bin]! : second.data[plane * 34 * 21 + bin - 30 * 21]!;
+    });
+    expect(maxDifference(together, joined)).toBe(0);
+    const back = await all.adjoint(together);
+    const parts = [await early.adjoint(first), await late.adjoint(second)];
+    expect(
+      maxDifference(
+        back,
+        fill(grid.shape, (i) => parts[0]!.data[i]! + parts[1]!.data[i]!),
+      ),
+    ).toBeLessThan(1e-6);
   });
 
   it('come in blocks on long scanners, each of a size that the cache holds', () => {
