@@ -51,6 +51,7 @@ it('tells of voxels, resampled or not', () => {
   } as unknown as ModelCard;
   expect(unlikeVoxels({ voxelSize: [2.1, 5.9, 1.4] }, { card: wide })).toEqual([]);
   expect(unlikeVoxels({ voxelSize: [1.9, 3, 3] }, { card: wide }).join()).toMatch(/on 3 × 2 × 2 mm to 5 × 4 × 4 mm/);
+  expect(unlikeVoxels({ voxelSize: [4, 4, 6.1] }, { card }).length).toBe(1);
   expect(resampledNote([4, 2, 4], [4, 2, 4], card)).toEqual([]);
   expect(resampledNote([4, 2, 4], [4, 4, 4], card).join()).toMatch(/4 × 2 × 4 mm.*lost/);
   expect(resampledNote([4, 8, 4], [4, 4, 4], card).join()).not.toMatch(/lost/);
