@@ -2,13 +2,16 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { size } from '../core/array.js';
 import { FormatError, OptionError } from '../core/errors.js';
 import { noiseLevel } from '../denoise/noise-level.js';
 import { effectiveRadius } from '../geometry/scanner.js';
 import { planeCount, type SinogramLayout, segmentNumbers } from '../geometry/sinogram.js';
 import { readInterfileLayout } from '../io/interfile-projdata.js';
+import { guidedWeights } from '../network/guided-diffusion-graph.js';
 import { parameterCount } from '../network/parameters.js';
 import { readBytes } from '../node/files.js';
+import { readGuidedCard } from '../node/guided-folder.js';
 import { readModel } from '../node/model-folder.js';
 import { readScan } from '../node/scan-folder.js';
 import { holdsDicom, readStudy } from '../node/study.js';
@@ -60,6 +63,11 @@ async function layoutIn(file: string): Promise<SinogramLayout> {
 
 async function folder(file: string): Promise<Record<string, unknown>> {
   if (existsSync(join(file, 'model.json'))) {
+    const imported = await readGuidedCard(file);
+    if (imported) {
+      const parameters = [...guidedWeights(imported.architecture).values()].reduce((sum, shape) => sum + size(shape), 0);
+      return { kind: 'imported model', parameters, ...imported };
+    }
     const { card } = await readModel(file);
     const { name, version, licence, architecture, patch, voxelSize, intensity, sha256, training } = card;
     return {

@@ -14,8 +14,8 @@ export interface EvaluationPlan {
 }
 
 // Measured with ONNX Runtime 1.30, one worker, planes of 192 × 288 (slabs) and 96 × 144 (whole), Linux.
-/** Bytes of the process without weights and maps; some two hundred sessions of slabs take a third of them. */
-const processBytes = 0.55e9;
+/** Bytes of the process without weights and maps; some two hundred sessions of slabs take a third of it. */
+const processBytes = 0.65e9;
 /** Peak of a whole evaluation, in maps of the first level in float32. */
 const wholeMaps = 16;
 /** Peak of a slab's evaluation beside the maps that are kept, for each of its slices and neighbours, in slices of the first level in float32. */

@@ -6,7 +6,7 @@ import { type CallOptions, turn } from '../core/iterate.js';
 import { type GuidedModel, guidedModel } from '../denoise/guided-model.js';
 import type { CheckpointTensor } from '../io/checkpoint.js';
 import { encodeTensor, openSafetensors, safetensorsHeader } from '../io/safetensors.js';
-import { type GuidedCard, parseGuidedCard } from '../network/guided-card.js';
+import { type GuidedCard, isGuidedCard, parseGuidedCard } from '../network/guided-card.js';
 import { type DeviceOptions, threadCount } from './devices.js';
 import { openFileSource, sha256OfFile } from './file-source.js';
 import { json, readJson, writeFolder } from './files.js';
@@ -15,6 +15,13 @@ import { openGuidedEvaluator, type PlannedEvaluator } from './guided-evaluator.j
 export interface LoadedGuidedModel extends GuidedModel, Pick<PlannedEvaluator, 'plan' | 'speed'> {
   /** Ends the worker. */
   dispose(): Promise<void>;
+}
+
+/** The card of an imported model; undefined for a folder of another kind of model. @throws ModelError when the card is wrong. */
+export async function readGuidedCard(folder: string): Promise<GuidedCard | undefined> {
+  const file = join(folder, 'model.json');
+  const data = await readJson(file);
+  return isGuidedCard(data) ? parseGuidedCard(data, file) : undefined;
 }
 
 export interface LoadGuidedOptions extends DeviceOptions, CallOptions {
@@ -27,9 +34,15 @@ export interface LoadGuidedOptions extends DeviceOptions, CallOptions {
  * @throws ModelError when the card is wrong, or the weights are not those of the card.
  */
 export async function loadGuidedModel(folder: string, options: LoadGuidedOptions = {}): Promise<LoadedGuidedModel> {
-  const cardFile = join(folder, 'model.json');
   const weightsFile = join(folder, 'weights.safetensors');
-  const card = parseGuidedCard(await readJson(cardFile), cardFile);
+  const card = await readGuidedCard(folder);
+  if (card === undefined) {
+    throw new ModelError('This model was not imported', {
+      file: folder,
+      expected: 'a model made by coincide import',
+      hint: 'Without --preset it denoises as it is.',
+    });
+  }
   const source = await openFileSource(weightsFile);
   try {
     const found = await sha256OfFile(weightsFile, options.signal);

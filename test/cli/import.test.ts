@@ -10,6 +10,7 @@ import type { GuidedDiffusion } from '../../src/network/guided-diffusion.js';
 import { guidedWeights } from '../../src/network/guided-diffusion-graph.js';
 import { loadGuidedModel } from '../../src/node/guided-folder.js';
 import { readImage } from '../../src/node/images.js';
+import { defaultModel } from '../../src/node/model-folder.js';
 import { torchSave } from '../io/torch-writer.js';
 import { published, sineWeights } from '../network/guided-models.js';
 import { coincide, scratch } from './run.js';
@@ -157,6 +158,11 @@ describe('coincide import', () => {
     );
     expect(small.code).toBe(2);
     expect(small.stderr).toMatch(/does not fit the memory.*expected 0\.\d GB or more for \[3, 6, 6\], found.*0\.1 GB/);
+    const shipped = await coincide(['denoise', 'low.nii', '--preset', 'yu2025', '--model', defaultModel, '-o', 'x.nii'], dir);
+    expect(shipped.code).toBe(2);
+    expect(shipped.stderr).toMatch(/was not imported/);
+    const described = JSON.parse((await coincide(['info', 'model', '--json'], dir)).stdout) as Record<string, unknown>;
+    expect(described).toMatchObject({ kind: 'imported model', licence: 'CC-BY-NC-SA-4.0', name: 'model' });
     const mixed = await coincide(
       ['denoise', 'low.nii', '--preset', 'yu2025', '--model', 'model', '--eta', '1', '-o', 'x.nii'],
       dir,
