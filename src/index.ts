@@ -24,8 +24,10 @@ export { type CallOptions, last, type Step, turn } from './core/iterate.js';
 export { noiseField, type Random, random } from './core/random.js';
 // Volume in, volume out
 export { type Denoised, type DenoiseOptions, denoiseVolume } from './denoise/denoise-volume.js';
+export { gaussianFilter } from './denoise/gaussian.js';
 export { type GuidedModel, guidedModel } from './denoise/guided-model.js';
 export { noiseLevel } from './denoise/noise-level.js';
+export { type NonlocalMeansOptions, nonlocalMeans } from './denoise/nonlocal-means.js';
 export { type OpenModel, openModel } from './denoise/open-model.js';
 export { coveringShape, resample, resampledDenoiser } from './denoise/resample.js';
 export { type Measured, unlike } from './denoise/unlike.js';
@@ -65,6 +67,8 @@ export { estimateRandoms } from './io/randoms.js';
 export { readSafetensors, writeSafetensors } from './io/safetensors.js';
 export { type SuvFactor, type SuvFacts, suvFactor } from './io/suv.js';
 // Metrics
+export { type CoverageOptions, intervalCoverage } from './metrics/coverage.js';
+export { interiorLabels, type LesionOptions, type LesionRecovery, lesionRecovery } from './metrics/lesions.js';
 export { imageError } from './metrics/psnr.js';
 export { contrastRecovery, regionBias, regionStatistics } from './metrics/regions.js';
 export { ssim } from './metrics/ssim.js';
@@ -126,5 +130,16 @@ export { type Acquisition, acquire } from './simulate/acquisition.js';
 export { type Phantom, type PhantomKind, type PhantomOptions, phantom } from './simulate/phantom.js';
 export { thin } from './simulate/thin.js';
 // Training
+export {
+  type Draw,
+  type Group,
+  type Recipe,
+  recipeOf,
+  type SimulatedSubject,
+  simulateRecipe,
+  simulateSubject,
+  subjectSeed,
+} from './train/cohort.js';
+export type { CohortConfig } from './train/cohort-config.js';
 export { parseTrainingConfig, type TrainingConfig } from './train/config.js';
 export { type TrainStep, train } from './train/loop.js';

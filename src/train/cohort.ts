@@ -102,11 +102,11 @@ export function simulateSubject(
 ): Promise<SimulatedSubject> {
   const own =
     number <= config.subjects ? subjectSeed(seed, 'training', number) : subjectSeed(seed, 'validation', number - config.subjects);
-  return simulate(recipeOf(config, own), config.voxels, engine, options);
+  return simulateRecipe(recipeOf(config, own), config.voxels, engine, options);
 }
 
 /** A subject as its recipe says. @param voxels that its images have about. */
-export async function simulate(
+export async function simulateRecipe(
   recipe: Recipe,
   voxels: number,
   engine: ProjectorEngine,

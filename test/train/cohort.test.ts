@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEngine } from '../../src/node/devices.js';
 import type { ProjectorEngine } from '../../src/projector/engine.js';
-import { recipeOf, simulate, simulateSubject, subjectSeed } from '../../src/train/cohort.js';
+import { recipeOf, simulateRecipe, simulateSubject, subjectSeed } from '../../src/train/cohort.js';
 import { type CohortConfig, checkedCohort, cohortSchema } from '../../src/train/cohort-config.js';
 import { regionGrid, regionNames } from '../../src/train/regions.js';
 
@@ -77,7 +77,7 @@ describe('simulated images', () => {
   };
 
   it('are in SUV, on the truth’s grid, the noisier the lower the dose', async () => {
-    const { truth, lowDose, anatomy, shape, labels } = await simulate(recipe, 20_000, engine);
+    const { truth, lowDose, anatomy, shape, labels } = await simulateRecipe(recipe, 20_000, engine);
     const n = shape[0] * shape[1] * shape[2];
     for (const volume of [truth, anatomy, labels, ...lowDose]) expect(volume.length).toBe(n);
     // In the middle slices the sum over the body is kept; the ends are seen by few lines.
