@@ -89,16 +89,21 @@ function stepsOf(layout: SinogramLayout, views: readonly number[], grid: Grid): 
   });
 }
 
-/** Most memory of the process, MB, after OSEM's steps with one subset, x ← x ⊙ Aᵀ(y / A x), done twice; it warms the compilers up, too. */
+/** Most memory of the process, MB, after two updates of OSEM with one subset; they warm the compilers up, too. */
 async function peakOfSubset(operator: LinearOperator, image: Volume, data: NdArray): Promise<number> {
   for (let i = 0; i < 2; i++) {
-    const ratio = await operator.forward(image);
-    for (let bin = 0; bin < ratio.data.length; bin++) ratio.data[bin] = data.data[bin]! / Math.max(ratio.data[bin]!, 1);
-    const correction = await operator.adjoint(ratio);
-    for (let voxel = 0; voxel < image.data.length; voxel++) image.data[voxel]! *= correction.data[voxel]!;
+    await update(operator, image, data);
     globalThis.gc?.();
   }
   return process.resourceUsage().maxRSS / 1024;
+}
+
+/** x ← x ⊙ Aᵀ(y / A x); a function of its own, so that nothing of it is held when it is over. */
+async function update(operator: LinearOperator, image: Volume, data: NdArray): Promise<void> {
+  const ratio = await operator.forward(image);
+  for (let bin = 0; bin < ratio.data.length; bin++) ratio.data[bin] = data.data[bin]! / Math.max(ratio.data[bin]!, 1);
+  const correction = await operator.adjoint(ratio);
+  for (let voxel = 0; voxel < image.data.length; voxel++) image.data[voxel]! *= correction.data[voxel]!;
 }
 
 /** Process CPU seconds. */
@@ -147,7 +152,7 @@ async function measure(name: string, threads: number, repeat: number, peerPath: 
   const operandsMB = (4 * (image.data.length + data.data.length)) / 2 ** 20;
   const [forward, back] = [median(times.forward), median(times.back)];
   const result = {
-    ...{ case: name, threads, samples, forwardNs: round(forward), backNs: round(back) },
+    ...{ case: name, threads, device: engine.details, samples, forwardNs: round(forward), backNs: round(back) },
     ...{ josephGflops: { forward: round(10 / forward), back: round(10 / back) } },
     ...{ peakMB: round(peakMB), limitMB: round(2.5 * operandsMB + 100) },
     ...(peer ? ratios(forward, back, median(times.peerForward), median(times.peerBack)) : {}),

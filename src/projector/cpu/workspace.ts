@@ -129,11 +129,14 @@ export function workspaceLayout(
   };
 }
 
-/** Partial images of the adjoint. They spare the slabs, and cost a sum: worth it where bins are many for the image. With them and the image
- *  that comes out, memory stays below 2.5 × (image + data) where it would without them. */
+/**
+ * Partial images of the adjoint. They spare the slabs, and cost a sum: worth it where bins are many for the image. An update holds the image,
+ * its data, their ratio and the image that comes out; partial images take what remains of 2.5 × (image + data), or a few MiB. A power of
+ * two, so that threads have equal shares.
+ */
 function partialCount(grid: Grid, values: number, bins: number, dataBytes: number): number {
   const visits = bins / Math.max(grid.shape[1], grid.shape[2]);
-  const spare = Math.max(freeBytes, 4 * (1.5 * values - 0.5 * size(grid.shape)) - columnsBytes(grid) - dataBytes);
-  const wanted = Math.min(8, visits / 16, 1 + spare / columnsBytes(grid));
-  return partialImages(grid, Math.max(1, Math.floor(wanted)));
+  const spare = Math.max(freeBytes, 2 * (values + size(grid.shape)) - columnsBytes(grid) - dataBytes);
+  const wanted = Math.max(1, Math.min(8, visits / 16, 1 + spare / columnsBytes(grid)));
+  return partialImages(grid, 2 ** Math.floor(Math.log2(wanted)));
 }
