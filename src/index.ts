@@ -107,6 +107,7 @@ export { adjointError } from './projector/adjoint-error.js';
 export { compose, diagonal } from './projector/compose.js';
 export { localCpuEngine } from './projector/cpu/local-pool.js';
 export { type ProjectorEngine, referenceEngine } from './projector/engine.js';
+export { eventLines } from './projector/event-ends.js';
 export { isSoftwareAdapter } from './projector/gpu/adapter.js';
 export { openGpuEngine } from './projector/gpu/engine.js';
 export { josephProjector, type LineTof } from './projector/joseph.js';

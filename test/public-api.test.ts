@@ -40,6 +40,7 @@ it('coincide exports what it exports', () => {
       "discrete",
       "estimateRandoms",
       "evaluateGraph",
+      "eventLines",
       "expectedDeviance",
       "externalGradientGraph",
       "fieldOfViewMask",

@@ -20,6 +20,7 @@ import { systemModel } from '../../src/projector/system-model.js';
 import { hqs } from '../../src/recon/hqs.js';
 import { deviance } from '../../src/recon/likelihood.js';
 import { osem } from '../../src/recon/osem.js';
+import { kappa } from '../../src/recon/penalised.js';
 import { poissonProx } from '../../src/recon/poisson-prox.js';
 import { sharedFile } from '../io/shared-data.js';
 import { maxDifference, noise } from '../laws.js';
@@ -224,7 +225,7 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
     expect(maxDifference(found, expected)).toBeLessThan(5e-4);
   });
 
-  it('makes the data step of HQS, and HQS, what they are with the histogram', async () => {
+  it('makes the data step of HQS, κ, and HQS, what they are with the histogram', async () => {
     const multiplicative = { layout, values: fill(sinogramShape(layout), (i) => 0.5 + ((i * 7) % 11) / 11) };
     const additive = { layout, values: fill(sinogramShape(layout), () => 4) };
     const mean = (await engine.sinogramProjector(layout, allViews, grid).forward(body)).data;
@@ -241,6 +242,9 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
       const [a, b] = [found, expected].map((subsets) => poissonProx(subsets)(v, 2e5, { exact }));
       expect(maxDifference(await a!, await b!)).toBeLessThan(5e-4);
     }
+    // What penalised methods weigh their penalties with.
+    const [k, l] = await Promise.all([found, expected].map((subsets) => kappa(subsets, body)));
+    expect(maxDifference(k!, l!)).toBeLessThan(5e-4);
     // With an exact denoiser: x ~ N(mean, 0.003²) in every voxel.
     const denoiser = gaussianDenoiser(v, 0.003 ** 2);
     const noiseOf = (level: number): NdArray => noise(grid.shape, level + 9);

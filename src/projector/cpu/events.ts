@@ -19,7 +19,7 @@ import { tofWeights } from './tof.js';
 /** Events in the workspace at a time, and in one kernel call. */
 const batchEvents = 2 ** 22;
 const eventsPerCall = 2 ** 14;
-/** Lanes of the forward direction; more than the threads of most machines. Places are not cut, so that there may be twice as many. */
+/** Lanes of the forward direction; more than the threads of most machines. Places are not cut: there may be twice as many. */
 const lanes = 64;
 
 /** @throws GeometryError for views the layout does not have, or a scanner without time of flight; DeviceError for too large an image. */
