@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import { openModel } from '../denoise/open-model.js';
 import { initialLora, loraOf, mergeLora } from '../network/lora.js';
 import type { Model, ModelCard } from '../network/model-card.js';
-import { initialParameters, parameterCount } from '../network/parameters.js';
+import { discriminatorManifest, initialParameters, parameterCount, started } from '../network/parameters.js';
 import type { Architecture } from '../network/unet.js';
-import type { Adapted } from '../network/unet-graphs.js';
+import type { Adapted, Adversary } from '../network/unet-graphs.js';
 import { openEngine, threadCount } from '../node/devices.js';
 import { type FileSet, mayReplace, readJson } from '../node/files.js';
 import { encodeLora } from '../node/lora-file.js';
@@ -15,6 +15,7 @@ import { openEvaluator } from '../node/ort-evaluator.js';
 import { openTrainer } from '../node/ort-trainer.js';
 import { type Checkpoint, openTrainingFolder, type Progress, type TrainingFolder } from '../node/training-folder.js';
 import { version } from '../node/version.js';
+import { meanOnly } from '../train/batch.js';
 import { simulateSubject } from '../train/cohort.js';
 import { parseTrainingConfig, type TrainingConfig } from '../train/config.js';
 import { architectureOf, fallNow, paceOf, train as trainingSteps } from '../train/loop.js';
@@ -81,6 +82,7 @@ async function trainModel(run: Run, file: string, options: Options): Promise<Res
 interface Task {
   readonly architecture: Architecture;
   readonly adapted?: Adapted;
+  readonly adversary?: Adversary;
   /** Where it starts. */
   readonly start: Float32Array;
   weights(trained: Float32Array): Float32Array;
@@ -92,6 +94,14 @@ function taskOf(config: TrainingConfig, base: Model | undefined): Task {
   const architecture = base?.card.architecture ?? architectureOf(config);
   if (base === undefined || config.lora === undefined) {
     const start = base?.parameters ?? initialParameters(architecture, config.seed);
+    if (config.kind === 'gan3d') {
+      const { channels: widths, weight } = config.gan;
+      const opponent = started(discriminatorManifest(widths), config.seed + 1);
+      return {
+        ...{ architecture, adversary: { widths, weight }, start: Float32Array.from([...start, ...opponent]) },
+        ...{ weights: (trained) => trained.slice(0, start.length), beside: () => ({}) },
+      };
+    }
     return { architecture, start, weights: (trained) => trained, beside: () => ({}) };
   }
   const lora = loraOf(architecture, config.lora);
@@ -134,7 +144,7 @@ async function optimise(
   run: Run,
   folder: TrainingFolder,
   config: TrainingConfig,
-  { architecture, adapted, start, weights }: Task,
+  { architecture, adapted, adversary, start, weights }: Task,
   training: readonly SubjectSource[],
   held: readonly SubjectSource[],
 ): Promise<{ average: Float32Array; validation: Validation; cpuSeconds: number; steps: number }> {
@@ -144,7 +154,7 @@ async function optimise(
   run.say(
     `${config.name}: ${start.length} ${adapted === undefined ? '' : `of ${parameterCount(architecture)} `}parameters, ${config.steps} steps of ${config.batch} patches, ${threads} threads${since}`,
   );
-  const trainer = openTrainer(architecture, config.batch, config.patch, { threads, adapted });
+  const trainer = openTrainer(architecture, config.batch, config.patch, { threads, adapted, adversary });
   const stage = run.stage('train', (resume?.step ?? 0) / config.steps);
   const began = performance.now();
   const spentBefore = cpuSeconds() - (resume?.cpuSeconds ?? 0);
@@ -217,12 +227,18 @@ function cardOf(
   subjects: readonly SubjectSource[],
 ): Omit<ModelCard, 'sha256' | 'training'> {
   const mean = subjects.reduce((sum, { bodyMean }) => sum + bodyMean, 0) / subjects.length;
+  const middle = (axis: 0 | 1 | 2): number => {
+    const lengths = subjects.map(({ voxelSize }) => voxelSize[axis]).sort((a, b) => a - b);
+    return round(lengths[lengths.length >> 1]!);
+  };
   return {
     ...{ name: config.name, version: config.version, licence: config.licence, architecture },
     ...{ parameterisation: 'v', schedule: 'cosine', condition: 'low-count OSEM image' },
+    ...(meanOnly(config.kind) ? { modes: ['mean'] } : {}),
     intensity: { unit: 'SUV', scale: config.scale, bodyMean: round(mean) },
-    ...{ voxelSize: subjects[0]!.voxelSize, patch: config.patch, overlap: Math.floor(Math.min(...config.patch) / 4) },
+    voxelSize: [middle(0), middle(1), middle(2)],
     range: rangeOf(subjects),
+    ...{ patch: config.patch, overlap: Math.floor(Math.max(...config.patch) / 4) },
   };
 }
 

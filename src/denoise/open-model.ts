@@ -29,12 +29,14 @@ export interface OpenModel {
   /**
    * E[x₀ | condition].
    * @param condition low-count image. @param unit SUV of one unit of the image. @default 1
+   * @throws ModelError when the card's modes leave it out.
    */
   mean(condition: Volume, unit?: number, options?: Given & CallOptions): Promise<Volume>;
   /**
    * D(x, σ), in the units of the image.
    * @param unit SUV of one unit of the image. @default 1
    * @param condition low-count image, in the same unit; undefined for the unconditional prior.
+   * @throws ModelError when the card's modes leave diffusion out.
    */
   denoiser(unit?: number, condition?: Volume, given?: Given): Denoiser;
 }
@@ -74,9 +76,15 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel {
     return array(a.shape, normalisedAnatomy(a));
   };
 
+  const demand = (mode: 'mean' | 'diffusion'): void => {
+    if (!(card.modes ?? ['mean', 'diffusion']).includes(mode))
+      throw new ModelError(`${card.name} was not trained for this`, { key: 'modes', expected: mode, found: card.modes });
+  };
+
   return {
     card,
     async mean(condition, unit = 1, { anatomy, noise, signal } = {}) {
+      demand('mean');
       const k = intensity.scale * unit;
       const a = prepared(anatomy, condition);
       const situation = { t: 1, condition: true, anatomy: a !== undefined, mean: true, noise };
@@ -84,6 +92,7 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel {
       return fill(v.shape, (i) => -v.data[i]! / k);
     },
     denoiser(unit = 1, condition, { anatomy, noise } = {}) {
+      demand('diffusion');
       const k = intensity.scale * unit;
       const c = condition && scaled(condition, k);
       const a = prepared(anatomy, condition);

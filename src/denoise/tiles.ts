@@ -2,9 +2,11 @@
  *  The volume's edge is continued beyond it, so that a patch may be larger than the volume. */
 import { array, type Shape3, type Volume } from '../core/array.js';
 
-/** First voxels of the tiles along an axis: evenly spaced, the last ends with the axis, neighbours share ≥ overlap voxels. */
-export function tileStarts(n: number, patch: number, overlap: number): number[] {
+/** First voxels of the tiles along an axis: evenly spaced, the last ends with the axis, neighbours share ≥ overlap voxels; none if a tile
+ *  is one voxel. */
+export function tileStarts(n: number, patch: number, wanted: number): number[] {
   if (n <= patch) return [0];
+  const overlap = patch === 1 ? 0 : wanted;
   const tiles = Math.ceil((n - overlap) / (patch - overlap));
   return Array.from({ length: tiles }, (_, i) => Math.round((i * (n - patch)) / (tiles - 1)));
 }

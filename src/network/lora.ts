@@ -3,8 +3,7 @@
  *  A fresh adapter therefore changes nothing. Merged, W + s B A, it costs nothing either. */
 import { array, type NdArray, size } from '../core/array.js';
 import { ModelError } from '../core/errors.js';
-import { random } from '../core/random.js';
-import { type ParameterEntry, parameterManifest } from './parameters.js';
+import { type ParameterEntry, parameterManifest, started } from './parameters.js';
 import type { Architecture } from './unet.js';
 
 export interface LoraOptions {
@@ -35,7 +34,7 @@ export function loraOf(architecture: Architecture, { rank = 4, scale = 1, layers
   const convolutions = parameterManifest(architecture).filter(({ shape }) => shape.length === 5);
   const layerOf = ({ name }: ParameterEntry): string => name.replace(/\.weight$/, '');
   if (layers === undefined) {
-    const wide = convolutions.filter(({ shape: [co, ci, k] }) => k === 3 && Math.min(co!, ci!) > rank);
+    const wide = convolutions.filter(({ shape: [co, ci, ...kernel] }) => kernel.includes(3) && Math.min(co!, ci!) > rank);
     if (wide.length === 0)
       throw new ModelError('No convolution is wider than the rank', { key: 'rank', expected: 'a smaller one', found: rank });
     return { rank, scale, layers: wide.map(layerOf), biases };
@@ -74,14 +73,7 @@ export function loraManifest(architecture: Architecture, { rank, layers, biases 
 
 /** An adapter that changes nothing yet. */
 export function initialLora(architecture: Architecture, lora: Lora, seed: number): Float32Array {
-  const manifest = loraManifest(architecture, lora);
-  const flat = new Float32Array(manifest.reduce((sum, { shape }) => sum + size(shape), 0));
-  manifest.forEach(({ shape, offset, start }, stream) => {
-    if ('value' in start) return;
-    const { normal } = random(seed, stream);
-    for (let i = offset; i < offset + size(shape); i++) flat[i] = start.deviation * normal();
-  });
-  return flat;
+  return started(loraManifest(architecture, lora), seed);
 }
 
 /**

@@ -48,6 +48,8 @@ export interface ModelCard {
         readonly fieldOfView?: Point | undefined;
       }
     | undefined;
+  /** What the weights were trained for: the mean mode, and diffusion with or without the low-count image. @default both */
+  readonly modes?: readonly ('mean' | 'diffusion')[] | undefined;
   /** How it was made: configuration, command, compute, measured results. */
   readonly training: Readonly<Record<string, unknown>>;
   /** SHA-256 of weights.safetensors. */
@@ -91,10 +93,18 @@ export function parseModelCard(data: unknown, file?: string): ModelCard {
   demand(Array.isArray(card.architecture.channels), 'architecture.channels', 'a list of widths', card.architecture.channels);
   demand(Array.isArray(card.patch), 'patch', 'three sizes', card.patch);
   demand(
-    Number.isInteger(card.overlap) && card.overlap >= 0 && card.patch.every((n) => n > card.overlap),
+    Number.isInteger(card.overlap) && card.overlap >= 0 && card.patch.every((n) => n === 1 || n > card.overlap),
     'overlap',
     'less than the patch',
     card.overlap,
+  );
+  const { modes } = card;
+  demand(
+    modes === undefined ||
+      (Array.isArray(modes) && modes.length > 0 && modes.every((mode) => mode === 'mean' || mode === 'diffusion')),
+    'modes',
+    '"mean", "diffusion", or both',
+    modes,
   );
   checkedPatch(checkedArchitecture(card.architecture), card.patch);
   return card;

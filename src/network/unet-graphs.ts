@@ -4,11 +4,12 @@
 import { type Shape3, size } from '../core/array.js';
 import { convLora } from './conv-lora.js';
 import { conv3d } from './conv3d.js';
-import { constant, type Graph, gradients, input, newGraph, output, type Program, program, type Var } from './graph.js';
+import { type DiscriminatorWidths, discriminator } from './discriminator.js';
+import { constant, type Graph, gradients, input, newGraph, output, type Program, program, scalar, type Var } from './graph.js';
 import { type Lora, loraManifest } from './lora.js';
 import { meanSquaredError } from './losses.js';
-import { add, concat, reshape, split } from './ops.js';
-import { checkedParameters, type ParameterEntry, parameterManifest } from './parameters.js';
+import { add, concat, reshape, scale, slice, split } from './ops.js';
+import { checkedParameters, discriminatorManifest, type ParameterEntry, parameterManifest } from './parameters.js';
 import { type Architecture, type Convolve, checkedPatch, type UnetInputs, unet } from './unet.js';
 
 /**
@@ -51,6 +52,46 @@ export function externalGradientGraph(architecture: Architecture, batch: number,
   const seed = input(graph, 'seed', v.shape);
   output(v, 'v');
   output(flatGradient(gradients(v, pieces, seed)), 'gradient');
+  return program(graph);
+}
+
+/** What a GAN adds to regression. */
+export interface Adversary {
+  readonly widths: DiscriminatorWidths;
+  /** λ of L_G = L + λ mean (D(made) − 1)². */
+  readonly weight: number;
+}
+
+/**
+ * As `trainGraph`, in the mean mode alone, against a discriminator: the network makes x̂₀ = −v, the target is −x₀.
+ * `parameters` and `gradient` are those of the network and then of the discriminator, each of its own loss at the same point
+ * (simultaneous gradient descent). `loss` is L, without the adversary; `adversary` is L_D.
+ * @throws ModelError when the patch does not fit the architecture.
+ */
+export function ganTrainGraph(architecture: Architecture, batch: number, patch: Shape3, { widths, weight }: Adversary): Program {
+  const graph = newGraph();
+  const inputs = commonInputs(graph, architecture, batch, patch);
+  const own = parameterManifest(architecture);
+  const theirs = discriminatorManifest(widths);
+  const { pieces } = cutUp(graph, 'parameters', [...own, ...theirs], undefined, true);
+  const byName = new Map([...own, ...theirs].map(({ name }, i) => [name, pieces[i]]));
+  const v = unet(architecture, inputs, (name) => byName.get(name)!);
+  const target = input(graph, 'target', v.shape);
+  const loss = meanSquaredError(v, target, input(graph, 'weight', [batch, 1, 1, 1, 1]));
+  const condition = slice(inputs.x, 1, 1, 1);
+  const scores = (volume: Var, learns: boolean): Var =>
+    discriminator(widths, volume, condition, (name) => ({ ...byName.get(name)!, needsGradient: learns }));
+  const made = scale(v, -1);
+  const fooled = scores(made, false);
+  const one = scalar(graph, 1);
+  const nought = scalar(graph, 0);
+  const generator = add(loss, scale(meanSquaredError(fooled, one), weight));
+  const [real, fake] = [scores(scale(target, -1), true), scores({ ...made, needsGradient: false }, true)];
+  const adversary = scale(add(meanSquaredError(real, one), meanSquaredError(fake, nought)), 0.5);
+  output(loss, 'loss');
+  output(adversary, 'adversary');
+  const gradient = [...gradients(generator, pieces.slice(0, own.length)), ...gradients(adversary, pieces.slice(own.length))];
+  output(flatGradient(gradient), 'gradient');
   return program(graph);
 }
 

@@ -12,14 +12,14 @@
  *  After Ronneberger et al. 2015, arXiv:1505.04597, with the residual blocks of Ho et al. 2020, arXiv:2006.11239, and the feature-wise
  *  modulation (FiLM) of Perez et al. 2018, arXiv:1709.07871; no attention. Folding the volume into channels first makes a pass about
  *  three times cheaper. */
-import type { Shape3 } from '../core/array.js';
+import { type Shape3, size } from '../core/array.js';
 import { ModelError } from '../core/errors.js';
 import { conv3d } from './conv3d.js';
 import { type Knowledge, knowledgeLength, meanFlag } from './features.js';
 import { scalar, type Var } from './graph.js';
 import { groupNorm } from './group-norm.js';
 import { add, concat, matmul, mul, reshape, scale, silu, slice, sub } from './ops.js';
-import { fold, unfold, upsample } from './resampling.js';
+import { type Block, fold, unfold, upsample } from './resampling.js';
 
 /** What a model card says about its network. */
 export interface Architecture {
@@ -30,6 +30,8 @@ export interface Architecture {
   readonly knows?: readonly Knowledge[] | undefined;
   /** Edge of the blocks of voxels that become channels before the first convolution. */
   readonly fold: 2;
+  /** Slices are seen one by one: kernels of 1×3×3, blocks of 1×2×2; a network in 2D. @default false */
+  readonly planar?: boolean | undefined;
   /** Width of each level, finest first; every one a multiple of `groups`. */
   readonly channels: readonly number[];
   /** Blocks at each level, on the way down and again on the way up. @default one each */
@@ -73,15 +75,20 @@ export function unet(
   convolve: Convolve = plainly,
 ): Var {
   const { channels, embedding, groups, film = false, heads = 1 } = architecture;
+  const cell = blockOf(architecture);
+  const voxels = cell[0] * cell[1] * cell[2];
   const blocks = architecture.blocks ?? channels.map(() => 1);
   const fan = (inputs: number): Start => ({ deviation: Math.sqrt(1 / inputs) });
-  const conv = (name: string, x: Var, width: number, kernel: 1 | 3, start: Start = fan(kernel ** 3 * x.shape[1])): Var =>
-    convolve(
+  const conv = (name: string, x: Var, width: number, edge: 1 | 3, start?: Start): Var => {
+    const kernel = cell.map((along) => (along === 1 ? 1 : edge));
+    const shape = [width, x.shape[1], ...kernel];
+    return convolve(
       name,
       x,
-      parameter(`${name}.weight`, [width, x.shape[1], kernel, kernel, kernel], start),
+      parameter(`${name}.weight`, shape, start ?? fan(size(shape.slice(1)))),
       parameter(`${name}.bias`, [width], { value: 0 }),
     );
+  };
   const linear = (name: string, x: Var, width: number, start: Start = fan(x.shape[1])): Var =>
     add(matmul(x, parameter(`${name}.weight`, [x.shape[1], width], start)), parameter(`${name}.bias`, [width], { value: 0 }));
   const affine = (name: string, width: number): [gamma: Var, beta: Var] => [
@@ -113,20 +120,20 @@ export function unet(
     return h;
   };
 
-  let h = conv('stem', fold(x), channels[0], 3);
+  let h = conv('stem', fold(x, cell), channels[0], 3);
   const skips: Var[] = [];
   channels.forEach((width, level) => {
-    if (level > 0) h = conv(`down${level}`, fold(h), width, 1);
+    if (level > 0) h = conv(`down${level}`, fold(h, cell), width, 1);
     h = stage(`encoder${level}`, h, level);
     skips.push(h);
   });
   for (let level = channels.length - 2; level >= 0; level--) {
     // The convolution before the repetition: the same numbers as after it, for an eighth of the work.
-    h = upsample(conv(`up${level}`, h, channels[level], 1));
+    h = upsample(conv(`up${level}`, h, channels[level], 1), cell);
     h = stage(`decoder${level}`, concat([h, skips[level]], 1), level);
   }
-  const last = conv('head', activated('head.norm', h), 8 * heads, 3, { value: 0 });
-  const F = unfold(heads === 1 ? last : chosenHead(last, features, meanFlag(architecture)));
+  const last = conv('head', activated('head.norm', h), voxels * heads, 3, { value: 0 });
+  const F = unfold(heads === 1 ? last : chosenHead(last, features, meanFlag(architecture)), cell);
   return sub(F, mul(slice(x, 1, 1, 1), skip));
 }
 
@@ -138,9 +145,15 @@ function chosenHead(both: Var, features: Var, at: number): Var {
   return add(mul(slice(both, 1, 0, half), other), mul(slice(both, 1, half, half), flag));
 }
 
-/** Every edge of a patch is a multiple of this. */
-export function patchMultiple({ fold, channels }: Architecture): number {
-  return fold * 2 ** (channels.length - 1);
+/** The block of voxels that a step down makes one of. */
+export function blockOf({ planar = false }: Pick<Architecture, 'planar'>): Block {
+  return planar ? [1, 2, 2] : [2, 2, 2];
+}
+
+/** Every edge of a patch is a multiple of this, along z, y, x. */
+export function patchMultiple(architecture: Pick<Architecture, 'planar' | 'channels'>): Shape3 {
+  const [z, y, x] = blockOf(architecture).map((edge) => edge ** architecture.channels.length);
+  return [z, y, x];
 }
 
 /**
@@ -153,6 +166,7 @@ export function checkedArchitecture(architecture: Architecture): Architecture {
     inputChannels,
     knows = ['condition'],
     fold,
+    planar,
     channels,
     blocks,
     film,
@@ -175,6 +189,7 @@ export function checkedArchitecture(architecture: Architecture): Architecture {
   );
   demand(!knows.includes('anatomy') || inputChannels >= 3, 'inputChannels', 'at least 3 to know the anatomy', inputChannels);
   demand(fold === 2, 'fold', '2', fold);
+  demand(planar === undefined || typeof planar === 'boolean', 'planar', 'true or false', planar);
   demand(positive(groups), 'groups', 'a positive integer', groups);
   demand(
     channels.length > 0 && channels.every((width) => positive(width) && width % groups === 0),
@@ -208,10 +223,10 @@ export function checkedArchitecture(architecture: Architecture): Architecture {
  */
 export function checkedPatch(architecture: Architecture, patch: Shape3): Shape3 {
   const multiple = patchMultiple(architecture);
-  if (patch.length !== 3 || !patch.every((n) => Number.isInteger(n) && n > 0 && n % multiple === 0)) {
+  if (patch.length !== 3 || !patch.every((n, axis) => Number.isInteger(n) && n > 0 && n % multiple[axis] === 0)) {
     throw new ModelError('Patch does not fit the network', {
       key: 'patch',
-      expected: `three positive multiples of ${multiple}`,
+      expected: `three positive multiples of ${new Set(multiple).size === 1 ? multiple[0] : `[${multiple.join(', ')}]`}`,
       found: [...patch],
       hint: 'Pad the volume, or choose another patch.',
     });

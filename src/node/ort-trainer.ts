@@ -5,7 +5,7 @@ import { type Shape3, size } from '../core/array.js';
 import { ModelError, OptionError, ShapeError } from '../core/errors.js';
 import type { LossGradient, Tensors, TrainBatch, Trainer } from '../network/runner.js';
 import type { Architecture } from '../network/unet.js';
-import { type Adapted, loraTrainGraph, trainGraph } from '../network/unet-graphs.js';
+import { type Adapted, type Adversary, ganTrainGraph, loraTrainGraph, trainGraph } from '../network/unet-graphs.js';
 import { openPool, type PoolOptions } from './ort-pool.js';
 
 export interface TrainerOptions extends PoolOptions {
@@ -13,6 +13,8 @@ export interface TrainerOptions extends PoolOptions {
   readonly microBatch?: number | undefined;
   /** Train this adapter on frozen weights, instead of the weights. @default the weights */
   readonly adapted?: Adapted | undefined;
+  /** Train the mean mode against a discriminator, whose parameters follow the network's. @default no discriminator */
+  readonly adversary?: Adversary | undefined;
 }
 
 /**
@@ -23,16 +25,18 @@ export function openTrainer(
   architecture: Architecture,
   batch: number,
   patch: Shape3,
-  { threads = availableParallelism(), microBatch = 1, adapted }: TrainerOptions = {},
+  { threads = availableParallelism(), microBatch = 1, adapted, adversary }: TrainerOptions = {},
 ): Trainer {
   const parts = batch / microBatch;
   if (!(Number.isInteger(parts) && parts > 0 && Number.isInteger(microBatch) && microBatch > 0)) {
     throw new OptionError('Micro-batch', { key: 'microBatch', expected: `a divisor of the batch, ${batch}`, found: microBatch });
   }
   const program =
-    adapted === undefined
-      ? trainGraph(architecture, microBatch, patch)
-      : loraTrainGraph(architecture, microBatch, patch, adapted);
+    adapted !== undefined
+      ? loraTrainGraph(architecture, microBatch, patch, adapted)
+      : adversary !== undefined
+        ? ganTrainGraph(architecture, microBatch, patch, adversary)
+        : trainGraph(architecture, microBatch, patch);
   const trained = program.inputs.find(({ name }) => name === 'parameters' || name === 'adapter')!;
   const pool = openPool({ threads: Math.min(threads, parts) });
   let loaded = false;

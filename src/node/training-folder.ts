@@ -115,13 +115,13 @@ function loggedStep(line: string): number {
 
 function encodeSubject(subject: Subject): Uint8Array {
   const { shape, voxelSize, truth, lowDose, anatomy } = subject;
-  const { bodyMean, noise } = sourceOf(subject);
+  const { bodyMean, maximum, noise } = sourceOf(subject);
   const volumes = new Map([['truth', array(shape, truth)]]);
   if (anatomy) volumes.set('anatomy', array(shape, normalisedAnatomy(array(shape, anatomy))));
   lowDose.forEach((image, draw) => {
     volumes.set(`low-dose ${draw}`, array(shape, image));
   });
-  return writeSafetensors(volumes, { summary: JSON.stringify({ voxelSize, bodyMean, noise }) });
+  return writeSafetensors(volumes, { summary: JSON.stringify({ voxelSize, bodyMean, maximum, noise }) });
 }
 
 /** Bytes that hold the header of any subject. */
@@ -130,16 +130,17 @@ const headerBytes = 1 << 16;
 function openSubject(file: string): SubjectSource {
   const head = readPart(file, 0, Math.min(headerBytes, statSync(file).size));
   const { entries, metadata } = readSafetensorsHeader(head, statSync(file).size, file);
-  const { voxelSize, bodyMean, noise } = JSON.parse(metadata.summary!) as {
+  const { voxelSize, bodyMean, maximum, noise } = JSON.parse(metadata.summary!) as {
     voxelSize: Point;
     bodyMean: number;
+    maximum: number;
     noise: number[];
   };
   const places = new Map(entries.map(({ name, from }) => [name, from]));
   const shape = entries[0]!.shape as unknown as Shape3;
   const sliceBytes = 4 * shape[1] * shape[2];
   return {
-    ...{ shape, voxelSize, bodyMean, noise, anatomy: places.has('anatomy') },
+    ...{ shape, voxelSize, bodyMean, maximum, noise, anatomy: places.has('anatomy') },
     read(volume, first, count) {
       const at = places.get(typeof volume === 'number' ? `low-dose ${volume}` : volume)!;
       return new Float32Array(readPart(file, at + first * sliceBytes, count * sliceBytes).buffer);

@@ -10,7 +10,7 @@ import { type Random, random } from '../core/random.js';
 import { networkFeatures } from '../network/features.js';
 import type { TrainBatch } from '../network/runner.js';
 import type { Architecture } from '../network/unet.js';
-import type { TrainingConfig } from './config.js';
+import type { NetworkKind, TrainingConfig } from './config.js';
 import type { SubjectSource, SubjectVolume } from './subject.js';
 
 /** Patches with less of the body than this are drawn again, a few times. */
@@ -37,7 +37,8 @@ export function trainingBatch(
     target: new Float32Array(batch * voxels),
     weight: new Float32Array(batch),
   };
-  const meanShare = step <= config.meanFirst * config.steps ? 1 : config.meanShare;
+  const alone = meanOnly(config.kind);
+  const meanShare = alone || step <= config.meanFirst * config.steps ? 1 : config.meanShare;
   for (let n = 0; n < batch; n++) {
     const subject = subjects[r.integer(subjects.length)]!;
     const { cut, truth } = patchOf(subject, patch, r);
@@ -63,9 +64,14 @@ export function trainingBatch(
     const situation = { t, condition: present, anatomy, mean, noise: noiseGiven ? subject.noise[draw]! : 0 };
     out.features.set(networkFeatures(architecture, situation), n * features);
     out.skip[n] = present ? sigma : 0;
-    out.weight[n] = mean ? config.meanWeight : diffusionWeight(alpha, sigma, config.minSnr);
+    out.weight[n] = mean ? (alone ? 1 : config.meanWeight) : diffusionWeight(alpha, sigma, config.minSnr);
   }
   return out;
+}
+
+/** Is this a network for the mean mode and nothing else? */
+export function meanOnly(kind: NetworkKind): boolean {
+  return kind === 'regression3d' || kind === 'gan3d';
 }
 
 /** min(SNR, γ)/(SNR + 1): an error of v at little noise is mostly noise that nothing could predict; γ = 0: 1. */

@@ -22,8 +22,23 @@ export interface NetworkConfig {
   readonly anatomy: boolean;
 }
 
+/** ddpm3d: all modes. regression3d: the mean mode alone. gan3d: the mean mode against a discriminator. ddpm2d: all modes, slice by slice. */
+export type NetworkKind = 'ddpm3d' | 'regression3d' | 'gan3d' | 'ddpm2d';
+
+/** The adversary of a gan3d. */
+export interface GanConfig {
+  /** Weight of its opinion beside the mean squared error. @default 0.01 */
+  readonly weight: number;
+  /** Width of each of its levels. @default [16, 32, 64] */
+  readonly channels: readonly number[];
+}
+
 export interface TrainingConfig {
   readonly name: string;
+  /** @default 'ddpm3d' */
+  readonly kind: NetworkKind;
+  /** Used by gan3d. */
+  readonly gan: GanConfig;
   /** @default '1.0.0' */
   readonly version: string;
   /** Licence of the weights. @default 'MIT' */
@@ -39,9 +54,9 @@ export interface TrainingConfig {
   readonly lora?: LoraOptions | undefined;
   /** Network value per SUV; typical data should have a standard deviation near 0.5. @default 0.5 */
   readonly scale: number;
-  /** Size of the crops, voxels [z, y, x]; tiles of this size are evaluated later. @default [32, 32, 32] */
+  /** Size of the crops, voxels [z, y, x]; tiles of this size are evaluated later. @default [32, 32, 32], in 2D [1, 64, 64] */
   readonly patch: readonly [number, number, number];
-  /** @default 4 */
+  /** @default 4, in 2D 32 */
   readonly batch: number;
   /** @default 4000 */
   readonly steps: number;
@@ -82,6 +97,13 @@ const count = z.int().positive();
 const share = z.number().min(0).max(1);
 const schema = z.strictObject({
   name: z.string().min(1),
+  kind: z.enum(['ddpm3d', 'regression3d', 'gan3d', 'ddpm2d']).default('ddpm3d'),
+  gan: z
+    .strictObject({
+      weight: z.number().nonnegative().default(0.01),
+      channels: z.array(count).min(1).default([16, 32, 64]),
+    })
+    .prefault({}),
   version: z.string().default('1.0.0'),
   licence: z.string().default('MIT'),
   seed: z.int().nonnegative().default(1),
@@ -107,8 +129,8 @@ const schema = z.strictObject({
     })
     .optional(),
   scale: z.number().positive().default(0.5),
-  patch: z.tuple([count, count, count]).default([32, 32, 32]),
-  batch: count.default(4),
+  patch: z.tuple([count, count, count]).optional(),
+  batch: count.optional(),
   steps: count.default(4000),
   learningRate: z.number().positive().default(5e-4),
   warmup: z.int().nonnegative().default(50),
@@ -135,11 +157,27 @@ export function parseTrainingConfig(data: unknown, file?: string): TrainingConfi
   const parsed = schema.safeParse(data);
   if (!parsed.success)
     throw new FormatError('This does not describe a training run', { file, hint: `\n${prettifyError(parsed.error)}` });
-  const { patch, cohort, network } = parsed.data;
+  const { cohort, network, kind } = parsed.data;
+  const planar = kind === 'ddpm2d';
+  const { patch = planar ? [1, 64, 64] : [32, 32, 32], batch = planar ? 32 : 4 } = parsed.data;
   checkedCohort(cohort, file);
   const step = 2 ** network.channels.length;
-  if (patch.some((n) => n % step !== 0)) {
-    throw new FormatError('Training run', { file, key: 'patch', expected: `multiples of ${step}`, found: patch });
+  const wanted = planar ? [1, step, step] : [step, step, step];
+  if (patch.some((n, axis) => n % wanted[axis]! !== 0 || (planar && axis === 0 && n !== 1))) {
+    const expected = planar ? `1, and two multiples of ${step}` : `multiples of ${step}`;
+    throw new FormatError('Training run', { file, key: 'patch', expected, found: patch });
+  }
+  const coarse = 2 ** parsed.data.gan.channels.length;
+  if (kind === 'gan3d' && patch.some((n) => n % coarse !== 0)) {
+    throw new FormatError('Training run', {
+      file,
+      key: 'patch',
+      expected: `multiples of ${coarse}, for the discriminator`,
+      found: patch,
+    });
+  }
+  if (parsed.data.from !== undefined && kind !== 'ddpm3d' && parsed.data.lora !== undefined) {
+    throw new FormatError('Low-rank updates are trained for all modes', { file, key: 'kind', expected: 'ddpm3d', found: kind });
   }
   if (parsed.data.lora !== undefined && parsed.data.from === undefined) {
     throw new FormatError('Low-rank updates need a model to update', { file, key: 'from', expected: 'a model folder' });
@@ -157,5 +195,5 @@ export function parseTrainingConfig(data: unknown, file?: string): TrainingConfi
       found: odd,
     });
   }
-  return parsed.data;
+  return { ...parsed.data, patch, batch };
 }

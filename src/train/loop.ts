@@ -8,7 +8,7 @@ import { initialParameters } from '../network/parameters.js';
 import type { TrainBatch, Trainer } from '../network/runner.js';
 import type { Architecture } from '../network/unet.js';
 import { type AdamState, adamState, adamStep } from './adam.js';
-import { trainingBatch } from './batch.js';
+import { meanOnly, trainingBatch } from './batch.js';
 import type { TrainingConfig } from './config.js';
 import type { SubjectSource } from './subject.js';
 
@@ -40,12 +40,14 @@ export interface TrainOptions extends CallOptions {
 const frequencies = 16;
 
 /** The network that a configuration asks for. */
-export function architectureOf({ network }: Pick<TrainingConfig, 'network'>): Architecture {
-  const { channels, blocks, embedding, groups, film, heads, anatomy } = network;
+export function architectureOf({ network, kind }: Pick<TrainingConfig, 'network' | 'kind'>): Architecture {
+  const { channels, blocks, embedding, groups, film, anatomy } = network;
+  const heads = meanOnly(kind) ? 1 : network.heads;
   const knows: Knowledge[] = ['condition', ...(anatomy ? (['anatomy'] as const) : []), 'mean', 'noise'];
   const flags = knows.reduce((sum, k) => sum + knowledgeLength[k], 0);
   return {
     ...{ kind: 'unet3d', inputChannels: anatomy ? 3 : 2, knows, fold: 2, channels },
+    ...(kind === 'ddpm2d' ? { planar: true } : {}),
     ...(blocks === undefined ? {} : { blocks }),
     ...{ film, heads, embedding, features: 2 * frequencies + flags, groups },
   };

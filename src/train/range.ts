@@ -3,26 +3,17 @@ import type { Point } from '../core/array.js';
 import type { ModelCard } from '../network/model-card.js';
 import type { SubjectSource } from './subject.js';
 
-/** Slices read at a time. */
-const SLAB = 16;
-
 /** Least and largest noise level and voxels, and the hottest voxel, of the subjects; undefined when no noise could be told. */
 export function rangeOf(subjects: readonly SubjectSource[]): ModelCard['range'] {
   const noise = subjects.flatMap((subject) => subject.noise).filter((level) => level > 0);
   if (noise.length === 0) return undefined;
-  let maximum = 0;
-  for (const { shape, read } of subjects) {
-    for (let z = 0; z < shape[0]; z += SLAB) {
-      for (const value of read('truth', z, Math.min(SLAB, shape[0] - z))) maximum = Math.max(maximum, value);
-    }
-  }
   const end = (of: (...lengths: number[]) => number): Point => {
     const along = (axis: 0 | 1 | 2): number => round(of(...subjects.map(({ voxelSize }) => voxelSize[axis])));
     return [along(0), along(1), along(2)];
   };
   return {
     noise: [round(Math.min(...noise)), round(Math.max(...noise))],
-    maximum: round(maximum),
+    maximum: round(Math.max(...subjects.map(({ maximum }) => maximum))),
     voxelSize: [end(Math.min), end(Math.max)],
   };
 }

@@ -26,6 +26,8 @@ export interface SubjectSource {
   readonly voxelSize: Point;
   /** Mean of the truth over the body, SUV. */
   readonly bodyMean: number;
+  /** Hottest voxel of the truth, SUV. */
+  readonly maximum: number;
   /** `noiseLevel` of each low-count image, of which there are as many; 0 where it could not be told. */
   readonly noise: readonly number[];
   readonly anatomy: boolean;
@@ -38,7 +40,13 @@ export function sourceOf({ shape, voxelSize, truth, lowDose, anatomy }: Subject)
   const plane = shape[1] * shape[2];
   const network = anatomy && normalisedAnatomy(array(shape, anatomy));
   return {
-    ...{ shape, voxelSize, bodyMean: bodyMean(array(shape, truth)), anatomy: anatomy !== undefined },
+    ...{
+      shape,
+      voxelSize,
+      bodyMean: bodyMean(array(shape, truth)),
+      maximum: truth.reduce((most, value) => Math.max(most, value), 0),
+    },
+    ...{ anatomy: anatomy !== undefined },
     noise: lowDose.map((image) => noiseLevel(array(shape, image), voxelSize)),
     read(volume, first, count) {
       const data = volume === 'truth' ? truth : volume === 'anatomy' ? network! : lowDose[volume]!;

@@ -22,8 +22,9 @@ const card = {
 } as const satisfies ModelCard;
 
 /** A network whose clean estimate is `clean(x_t/α, c)`, voxel by voxel, network units: v = (α x_t − x̂₀)/σ. */
-function toy(clean: (x: number, c: number) => number): OpenModel {
-  const evaluator: Evaluator = {
+const toy = (clean: (x: number, c: number) => number): OpenModel => openModel(card, evaluatorOf(clean));
+function evaluatorOf(clean: (x: number, c: number) => number): Evaluator {
+  return {
     async evaluate(x, features, [skip]) {
       const voxels = 512;
       const present = features[4] === 1;
@@ -39,7 +40,6 @@ function toy(clean: (x: number, c: number) => number): OpenModel {
     },
     dispose: async () => {},
   };
-  return openModel(card, evaluator);
 }
 
 const image = (shape: Shape3, unit: Unit = 'SUV', gain = 1): PetImage =>
@@ -154,6 +154,20 @@ describe('denoiseVolume', () => {
     const out = await denoiseVolume(empty, identity);
     expect(Math.max(...out.image.values.data)).toBe(0);
     expect(out.warnings.join()).toMatch(/SUV 0,/);
+  });
+
+  it('refuses a mode that the model was not trained for', async () => {
+    const only = (mode: 'mean' | 'diffusion'): OpenModel => ({
+      ...openModel(
+        { ...card, modes: [mode] },
+        evaluatorOf((_, c) => c),
+      ),
+    });
+    await expect(denoiseVolume(image([8, 8, 8]), only('mean'), { mode: 'samples' })).rejects.toThrow(
+      /modes.*diffusion, found \[mean\]/,
+    );
+    await expect(only('diffusion').mean(image([8, 8, 8]).values)).rejects.toThrow(/modes.*mean/);
+    await denoiseVolume(image([8, 8, 8]), only('mean'));
   });
 
   it('never gives negative activity, and never clips a hot lesion', async () => {

@@ -9,11 +9,22 @@ describe('tiles', () => {
     [17, 16, 4],
     [95, 32, 8],
     [33, 8, 7],
+    [9, 1, 0],
   ])('cover an axis of %d with patches of %d that share at least %d', (n, patch, overlap) => {
     const starts = tileStarts(n, patch, overlap);
     expect(starts[0]).toBe(0);
     if (n > patch) expect(starts.at(-1)! + patch).toBe(n);
     for (let i = 1; i < starts.length; i++) expect(starts[i - 1]! + patch - starts[i]!).toBeGreaterThanOrEqual(overlap);
+  });
+
+  it('of one voxel share nothing, whatever the others share', () => {
+    expect(tileStarts(4, 1, 8)).toEqual([0, 1, 2, 3]);
+    expect(tilesOf([2, 5, 5], [1, 4, 8], 3)).toEqual([
+      [0, 0, 0],
+      [0, 1, 0],
+      [1, 0, 0],
+      [1, 1, 0],
+    ]);
   });
 
   it.each([[[5, 23, 17]], [[3, 4, 40]]] as [Shape3][])('cut and blended again give back a volume of %j', (shape) => {

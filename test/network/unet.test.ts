@@ -83,6 +83,7 @@ describe('U-Net graphs', () => {
   it.each([
     ['small', small],
     ['rich', rich],
+    ['planar', { ...rich, planar: true }],
   ])('the gradient equals central differences, along all parameters together and along each one: %s', async (_, architecture) => {
     const feeds = feedsOf(architecture);
     const { parameters } = feeds;
@@ -124,6 +125,22 @@ describe('U-Net graphs', () => {
       return dotOf(part, part);
     };
     expect([norm(other, 0) > 0, norm(other, half), norm(mean, 0), norm(mean, half) > 0]).toEqual([true, 0, 0, true]);
+  });
+
+  it('planar: slices do not see one another but through the normalisation, so that alone each is the same', async () => {
+    const planar: Architecture = { ...rich, planar: true };
+    const feeds = feedsOf(planar);
+    const one = await open(evaluateGraph(planar, 1, [1, 8, 12]));
+    const x = normals([1, 3, 1, 8, 12], 5);
+    const flat = { features: feeds.features.slice(0, 9), skip: Float32Array.of(0.5), parameters: feeds.parameters };
+    const { v } = await one.run({ ...flat, x });
+    // Three equal slices have the statistics of one.
+    const three = await open(evaluateGraph(planar, 1, [3, 8, 12]));
+    const stack = new Float32Array(3 * x.length);
+    for (let c = 0; c < 3; c++) for (let z = 0; z < 3; z++) stack.set(x.subarray(96 * c, 96 * c + 96), 96 * (3 * c + z));
+    const { v: volume } = await three.run({ ...flat, x: stack });
+    for (let z = 0; z < 3; z++) expect(relativeError(volume.subarray(96 * z, 96 * z + 96), v)).toBeLessThan(1e-5);
+    expect(() => evaluateGraph(planar, 1, [3, 8, 10])).toThrow(/\[1, 4, 4\]/);
   });
 
   it('refuses an architecture that cannot be', () => {

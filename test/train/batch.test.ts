@@ -161,6 +161,27 @@ it('weighs the mean mode as asked, and diffusion by min(SNR, γ)/(SNR + 1)', () 
   expect(new Set(draw(subject, { minSnr: 0, meanWeight: 1 }, 4).weight)).toEqual(new Set([1]));
 });
 
+it('networks of the mean mode alone are trained in it alone, at weight 1', () => {
+  for (const kind of ['regression3d', 'gan3d'] as const) {
+    const { weight, features } = draw(subject, { kind, meanShare: 0, steps: 10 }, 9);
+    expect(new Set(weight)).toEqual(new Set([1]));
+    for (let n = 0; n < 64; n++) expect(features[(n + 1) * network.features - 3]).toBe(1);
+  }
+});
+
+it('in 2D, patches are single slices', () => {
+  const config = parseTrainingConfig({ name: 'a', kind: 'ddpm2d', network: { channels: [8], groups: 4, anatomy: false } });
+  expect([config.patch, config.batch]).toEqual([[1, 64, 64], 32]);
+  const architecture = architectureOf(config);
+  expect(architecture.planar).toBe(true);
+  const { x } = trainingBatch([sourceOf(subject)], config, architecture, 1);
+  expect(x).toHaveLength(32 * 2 * 64 * 64);
+  expect(() => parseTrainingConfig({ name: 'a', kind: 'ddpm2d', patch: [2, 64, 64] })).toThrow(/1, and two multiples of 8/);
+  expect(() => parseTrainingConfig({ name: 'a', kind: 'gan3d', patch: [8, 8, 8], gan: { channels: [4, 4, 4, 4] } })).toThrow(
+    /16/,
+  );
+});
+
 it('patches hold some of the body, if there is any near', () => {
   const far: Subject = {
     ...subject,
