@@ -36,7 +36,9 @@ export function doctor(program: Command): void {
     const { provider: _, ...adapter } = answer.gpu ?? { provider: undefined };
     const gpu = answer.gpu ? { found: true, ...adapter, why: answer.why } : { found: false, why: answer.why };
     const auto = answer.gpu && answer.why === undefined ? 'gpu' : 'cpu';
+    const broken = Object.entries(engines).some(([name, { works }]) => !works && (name !== 'gpu' || answer.gpu !== undefined));
     return {
+      code: broken ? 1 : 0,
       json: { ...machine, gpu, engines, auto, networks },
       text: [
         `coincide ${machine.coincide}, Node ${machine.node}, ${machine.platform}`,
