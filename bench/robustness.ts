@@ -78,7 +78,7 @@ function subject(group: 'validation' | 'test', scanner: string, study: (typeof s
   const seed = coincide.subjectSeed(1, group, 50_000 + place);
   const lists = { ...cohort, regions: study.regions, tracers: [study.tracer], scanners: [scanner], draws: 1 };
   const draws = doses.map((dose, k) => ({ dose, iterations: 3, psf: number % 2 === 0, filter: 0, seed: seed * 100 + k }));
-  return coincide.simulateRecipe({ ...coincide.recipeOf(lists, seed), exposure: 1, draws }, voxels, engine);
+  return coincide.simulateRecipe({ ...coincide.recipeOf(lists, seed), exposure: 1, anatomy: 'mu', draws }, voxels, engine);
 }
 
 const wide = { strength: [0.1, 0.2, 0.35, 0.6], prefilter: [4, 8], postfilter: [0, 4, 7] };

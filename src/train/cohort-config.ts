@@ -35,6 +35,8 @@ export interface CohortConfig {
   readonly psfShare: number;
   /** Share of the low-dose images that are filtered (Gaussian of 2 … 6 mm FWHM) as many clinics do. @default 0.25 */
   readonly filteredShare: number;
+  /** Share of the subjects whose anatomy is like MR instead of μ. @default 0.3 */
+  readonly mrShare: number;
 }
 
 const count = z.int().positive();
@@ -62,6 +64,7 @@ export const cohortSchema: z.ZodType<CohortConfig> = z
     voxels: count.min(20_000).default(260_000),
     psfShare: share.default(0.5),
     filteredShare: share.default(0.25),
+    mrShare: share.default(0.3),
   })
   .prefault({});
 

@@ -16,6 +16,7 @@ import { gaussianPsf } from '../projector/psf.js';
 import { significant } from '../projector/system-model.js';
 import { osem, uniformStart } from '../recon/osem.js';
 import { type ExpectedScan, expectedScan } from '../simulate/acquisition.js';
+import { magneticResonance } from '../simulate/magnetic.js';
 import { phantom } from '../simulate/phantom.js';
 import { relativeActivity, type Tracer } from '../simulate/tissues.js';
 import { virtualLayout, virtualScanner } from '../simulate/virtual-scanners.js';
@@ -38,6 +39,8 @@ export interface Recipe {
   readonly along: number;
   /** Full dose of this subject, relative to the usual one. */
   readonly exposure: number;
+  /** What the anatomy is: μ in 1/cm, or something like MR. */
+  readonly anatomy: 'mu' | 'mr';
   readonly draws: readonly Draw[];
 }
 
@@ -56,7 +59,6 @@ export interface Draw {
 /** A subject with what its evaluation needs. */
 export interface SimulatedSubject extends Subject {
   readonly recipe: Recipe;
-  /** μ, 1/cm. */
   readonly anatomy: Float32Array;
   readonly labels: Float32Array;
   readonly names: Readonly<Record<number, string>>;
@@ -80,6 +82,7 @@ export function recipeOf(config: Omit<CohortConfig, 'keptOut'>, seed: number): R
     ...{ region: pick(config.regions), tracer: pick(config.tracers), scanner: pick(config.scanners), seed },
     ...{ voxel: logUniform(config.voxel, r), thickness: 0.75 + 0.5 * r.uniform(), along: r.uniform() },
     exposure: Math.exp(0.3 * r.normal()),
+    anatomy: random(seed, 41).uniform() < config.mrShare ? ('mr' as const) : ('mu' as const),
   };
   const draws = Array.from({ length: config.draws }, (_, k): Draw => {
     const [psf, filtered] = [r.uniform() < config.psfShare, r.uniform() < config.filteredShare];
@@ -126,6 +129,7 @@ export async function simulateRecipe(
     sensitivity: scanner.sensitivity * relativeActivity[tracer] * recipe.exposure,
   });
   const { grid } = fromWorld(centred(activity), 'HFS');
+  const anatomy = recipe.anatomy === 'mu' ? mu.values : await magneticResonance(labels, seed, options);
   const lowDose: Float32Array[] = [];
   const mask = fieldOfViewMask(layout, grid);
   const models = new Map<boolean, readonly Undrawn[]>();
@@ -136,7 +140,7 @@ export async function simulateRecipe(
     lowDose.push(toWorld(image, grid, 'HFS', 'SUV').values.data);
   }
   return {
-    ...{ shape: place.shape, voxelSize: place.voxelSize, truth: activity.values.data, anatomy: mu.values.data, lowDose },
+    ...{ shape: place.shape, voxelSize: place.voxelSize, truth: activity.values.data, anatomy: anatomy.data, lowDose },
     ...{ recipe, labels: labels.values.data, names, trues: scan.expected.trues },
   };
 }

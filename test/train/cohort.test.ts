@@ -67,7 +67,7 @@ describe('simulated images', () => {
   const draw = { dose: 0.1, iterations: 3, psf: false, filter: 0 };
   const recipe = {
     ...({ region: 'abdomen', tracer: 'fdg', scanner: 'digital', seed: 77 } as const),
-    ...{ voxel: 9, thickness: 1, along: 0.5, exposure: 1 },
+    ...{ voxel: 9, thickness: 1, along: 0.5, exposure: 1, anatomy: 'mu' as const },
     draws: [
       { ...draw, seed: 1 },
       { ...draw, seed: 2 },
