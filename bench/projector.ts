@@ -1,4 +1,4 @@
-/** @file  The cpu projector engine in figures. Every case and number of threads has a process of its own, so that peak memory is its own.
+/** @file  The projector engines in figures: here the cpu engine; with --device gpu see gpu.ts. Every case and number of threads has a process of its own, so that peak memory is its own.
  *    npm run --silent bench -- projector [--json] [--case A] [--threads 1] [--repeat 5] [--peer DRIVER]
  *  Peak memory is that of the process after two updates with one subset, before a peer is opened: Node itself, the image, its data and
  *  what the update makes are in it.
@@ -11,48 +11,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Grid, LayoutOptions, LinearOperator, NdArray, Scanner, SinogramLayout, Volume } from 'coincide';
+import type { Grid, LinearOperator, NdArray, SinogramLayout, Volume } from 'coincide';
 import * as coincide from 'coincide';
 import { openEngine } from 'coincide/node';
-import { openPeer, type Peer } from './peer.js';
-
-interface Case {
-  readonly scanner: Scanner;
-  readonly options: LayoutOptions;
-  readonly grid: Grid;
-  /** Views in the subset that is projected, evenly spread. */
-  readonly views: number;
-  /** Time one OSEM iteration with so many subsets. */
-  readonly osemSubsets?: number;
-  /** Share of the views that the peer projects. */
-  readonly peerViews: number;
-}
-
-const ring = (rings: number): Scanner =>
-  coincide.parseScanner({
-    ...{ name: 'bench', rings, detectorsPerRing: 504, innerRadius: 350, ringSpacing: 4 },
-    ...{ maxTangential: 344, defaultArcCorrected: 344, binSize: 2 },
-    tof: { bins: 33, binWidth: 143.231, resolution: 674.55 },
-  });
-const mmr = coincide.scannerByName('mMR');
-const quadra = coincide.scannerByName('Quadra');
-const gridA = coincide.centredGrid([71, 172, 172], [2, 4, 4]);
-const cases: Readonly<Record<string, Case>> = {
-  A: { scanner: ring(36), options: { maxRingDifference: 8 }, grid: gridA, views: 14, peerViews: 14 },
-  B: {
-    ...{ scanner: ring(64), options: { maxRingDifference: 16 }, views: 5, peerViews: 5 },
-    grid: coincide.centredGrid([127, 344, 344], [2, 2, 2]),
-  },
-  mMR: {
-    ...{ scanner: mmr, options: { span: 11, maxRingDifference: 60 }, views: 12, osemSubsets: 21, peerViews: 4 },
-    grid: coincide.centredGrid([127, 344, 344], [mmr.ringSpacing / 2, mmr.binSize, mmr.binSize]),
-  },
-  'A-TOF': { scanner: ring(36), options: { maxRingDifference: 8, tofMash: 1 }, grid: gridA, views: 4, peerViews: 0.03 },
-  Quadra: {
-    ...{ scanner: quadra, options: { maxRingDifference: 85 }, views: 2, peerViews: 0.02 },
-    grid: coincide.centredGrid([645, 220, 220], [quadra.ringSpacing / 2, 3.3, 3.3]),
-  },
-};
+import { cases, median, peerOf, peerRange, round, spread, stepsOf } from './cases.js';
+import { measureGpu } from './gpu.js';
 
 const { values: given } = parseArgs({
   args: process.argv.slice(3),
@@ -63,31 +26,10 @@ const { values: given } = parseArgs({
     repeat: { type: 'string', default: '5' },
     peer: { type: 'string' },
     alone: { type: 'boolean', default: false },
+    device: { type: 'string', default: 'cpu' },
+    software: { type: 'boolean', default: false },
   },
 });
-
-const spread = (layout: SinogramLayout, n: number): number[] =>
-  Array.from({ length: n }, (_, i) => Math.floor(((i + 0.37) * layout.views) / n));
-
-/** Planes that each transaxial line meets. */
-function stepsOf(layout: SinogramLayout, views: readonly number[], grid: Grid): number[] {
-  const middle = { minRingDifference: 0, maxRingDifference: 0, axialPositions: 1 };
-  const { start, end } = coincide.linesOf({ ...layout, segments: [middle] }, views);
-  const [, ny, nx] = grid.shape;
-  return Array.from({ length: start.length / 3 }, (_, line) => {
-    const at = (p: Float32Array, axis: number): number => (p[3 * line + axis]! - grid.origin[axis]!) / grid.voxelSize[axis]!;
-    const alongX = Math.abs(end[3 * line + 2]! - start[3 * line + 2]!) >= Math.abs(end[3 * line + 1]! - start[3 * line + 1]!);
-    const [p, q, n, m] = alongX ? [2, 1, nx, ny] : [1, 2, ny, nx];
-    const slope = (at(end, q) - at(start, q)) / (at(end, p) - at(start, p));
-    let steps = 0;
-    for (let i = 0; i < n; i++) {
-      const inside = (i - at(start, p)) * (i - at(end, p)) <= 0;
-      const u = at(start, q) + (i - at(start, p)) * slope;
-      if (inside && u > -1 && u < m) steps++;
-    }
-    return steps;
-  });
-}
 
 /** Most memory of the process, MB, after two updates of OSEM with one subset; they warm the compilers up, too. */
 async function peakOfSubset(operator: LinearOperator, image: Volume, data: NdArray): Promise<number> {
@@ -113,9 +55,6 @@ async function cpuSeconds(work: () => Promise<unknown>): Promise<number> {
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1e6;
 }
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-const round = (value: number): number => Number(value.toPrecision(4));
 
 async function measure(name: string, threads: number, repeat: number, peerPath: string | undefined) {
   const { scanner, options, grid, views: count, osemSubsets, peerViews } = cases[name]!;
@@ -168,44 +107,6 @@ const ratios = (forward: number, back: number, peerForward: number, peerBack: nu
   ratio: { forward: round(peerForward / forward), back: round(peerBack / back) },
 });
 
-/** Lines in the middle of all. */
-function peerRange(all: number, wanted: number): [from: number, to: number] {
-  const count = Math.min(all, wanted);
-  const from = count === all ? 0 : Math.floor((all - count) / 2);
-  return [from, from + count];
-}
-
-/** The peer with some of the lines, planes fastest: the order that suits such projectors. */
-function peerOf(
-  path: string,
-  folder: string,
-  layout: SinogramLayout,
-  views: readonly number[],
-  grid: Grid,
-  wanted: number,
-  image: Volume,
-): Promise<Peer> {
-  const all = views.length * layout.tangential;
-  const [from, to] = peerRange(all, wanted);
-  const { start, end } = coincide.linesOf(layout, views);
-  const planes = start.length / 3 / all;
-  const lines = new Float32Array((to - from) * planes * 6);
-  for (let line = from, at = 0; line < to; line++) {
-    for (let plane = 0; plane < planes; plane++, at += 6) {
-      const i = 3 * (plane * all + line);
-      lines.set(start.subarray(i, i + 3), at);
-      lines.set(end.subarray(i, i + 3), at + 3);
-    }
-  }
-  const { tof } = layout.scanner;
-  const bins = layout.tofBins;
-  const perPs = 0.149896229;
-  const width = bins > 1 ? tof!.binWidth * layout.tofMash * perPs : 0;
-  const sigma = bins > 1 ? (tof!.resolution * perPs) / (2 * Math.sqrt(2 * Math.LN2)) : 0;
-  const data = new Float32Array((to - from) * planes * bins).fill(0.5);
-  return openPeer(path, folder, grid, lines, { bins, width, sigma }, image.data, data);
-}
-
 /** One pass over all subsets, with a resolution of 4.5 mm: CPU and wall seconds, models and sensitivities made before. */
 async function osemIteration(
   engine: Awaited<ReturnType<typeof openEngine>>,
@@ -226,6 +127,10 @@ const unknown = given.case.find((name) => !(name in cases));
 if (unknown !== undefined) {
   console.error(`Unknown case ${unknown}; known: ${Object.keys(cases).join(', ')}`);
   process.exitCode = 2;
+} else if (given.device === 'gpu') {
+  const results = [];
+  for (const name of given.case) results.push(await measureGpu(name, { ...given, repeat: Number(given.repeat) }));
+  show({ node: process.version, results });
 } else if (given.alone) {
   console.log(JSON.stringify(await measure(given.case[0]!, Number(given.threads[0]), Number(given.repeat), given.peer)));
 } else {

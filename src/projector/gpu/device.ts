@@ -135,17 +135,27 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
   const traffic = { uploads: 0, uploadedBytes: 0, readBacks: 0, dispatches: 0 };
   const kernels = new Set<GpuJsKernel>();
   let failure: DeviceError | undefined;
+  /** Such a failure ends the work that met it, and not the next, which may need less. */
+  let shortOfMemory = false;
   let disposed = false;
   const fail = (what: string, found: string, hint: string): void => {
     failure ??= new DeviceError(what, { found, hint });
   };
-  device.onuncapturederror = ({ error }): void => {
-    if (error.constructor.name === 'GPUOutOfMemoryError') {
+  // gpu.js would print them.
+  device.onuncapturederror = null;
+  const onError = (event: GPUUncapturedErrorEvent): void => {
+    const { error } = event;
+    event.preventDefault();
+    shortOfMemory ||= error.constructor.name === 'GPUOutOfMemoryError';
+    if (shortOfMemory) {
       fail('The graphics card has not enough memory', error.message, 'Use more subsets or larger voxels, or --device cpu.');
     } else fail('The graphics card refused work', error.message, 'Please report this with the output of `coincide doctor`.');
   };
+  device.addEventListener('uncapturederror', onError);
   void device.lost.then(({ reason, message }) => {
     const hint = 'Open a new engine. If it happens again: another program resets the card, or its driver is old.';
+    failure = undefined;
+    shortOfMemory = false;
     fail('The graphics card was lost', message || reason, hint);
   });
   const check = (signal?: AbortSignal): void => {
@@ -192,7 +202,10 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
         traffic.dispatches++;
         const [x = 1, y = 1, z = 1] = [...shape].reverse();
         made.setOutput(flat ? [size(shape)] : [x / rows, y, z]);
-        const result = await made(...args).catch(refused);
+        // gpu.js throws before its first promise, or rejects it.
+        const result = await Promise.resolve()
+          .then(() => made(...args))
+          .catch(refused);
         if (made.kernel.constructor.mode !== 'webgpu') {
           throw new DeviceError('A kernel did not run on the graphics card', { found: made.kernel.constructor.mode });
         }
@@ -262,6 +275,7 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
     },
     use(work) {
       const mine = queue.then(async () => {
+        if (shortOfMemory) [failure, shortOfMemory] = [undefined, false];
         check();
         const owned: GpuArray[] = [];
         try {
@@ -287,6 +301,7 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
       if (disposed) return;
       await queue;
       disposed = true;
+      device.removeEventListener('uncapturederror', onError);
       for (const kernel of kernels) kernel.destroy();
       kernels.clear();
       if (--users === 0) await gpujs.WebGPUContext.destroy();

@@ -75,9 +75,8 @@ export const adjointLines: string = /* wgsl */ `
 @group(0) @binding(4) var<storage, read> omega: array<f32>;
 @group(0) @binding(5) var<uniform> scale: vec4f;
 ${shared}
-/** Adds x · scale to the 64-bit number of a voxel. */
+/** Adds value · scale to the 64-bit number of a voxel. */
 fn add(x: i32, y: i32, z: i32, value: f32) {
-  if (value == 0.0 || x < 0 || x >= s.nx || y < 0 || y >= s.ny || z < 0 || z >= s.nz) { return; }
   let magnitude = floor(abs(value) * scale.x + 0.5);
   let above = floor(magnitude / 4294967296.0);
   var high = u32(above);
@@ -90,18 +89,24 @@ fn add(x: i32, y: i32, z: i32, value: f32) {
   let before = atomicAdd(&sums[at], low);
   atomicAdd(&sums[at + 1], high + select(0u, 1u, before + low < before));
 }
-fn addColumn(x: i32, y: i32, k: i32, wk: f32, value: f32) {
-  add(x, y, k, (1.0 - wk) * value);
-  add(x, y, k + 1, wk * value);
-}
 @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= s.count) { return; }
   let line = lines[id.x];
   let value = values[id.x] * line.range.w;
   for (var i = line.range.x; i <= line.range.y; i += 1.0) {
     let at = sampleAt(line, i);
-    addColumn(at.x0, at.y0, at.k, at.wk, (1.0 - at.wu) * at.share * value);
-    addColumn(at.x1, at.y1, at.k, at.wk, at.wu * at.share * value);
+    // One addition in a loop: written out four times, SwiftShader took ten seconds to compile it.
+    for (var n = 0u; n < 4u; n += 1u) {
+      let far = (n & 1u) == 1u;
+      let up = (n & 2u) == 2u;
+      let x = select(at.x0, at.x1, far);
+      let y = select(at.y0, at.y1, far);
+      let z = at.k + select(0, 1, up);
+      let weight = select(1.0 - at.wu, at.wu, far) * select(1.0 - at.wk, at.wk, up);
+      if (weight != 0.0 && x >= 0 && x < s.nx && y >= 0 && y < s.ny && z >= 0 && z < s.nz) {
+        add(x, y, z, weight * at.share * value);
+      }
+    }
   }
 }`;
 

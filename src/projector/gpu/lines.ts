@@ -28,6 +28,8 @@ export interface LineKernels {
   readonly adjoint: GPUComputePipeline;
   readonly finish: GPUComputePipeline;
   kept: number;
+  /** Told when an operator is gone, with the bytes that it kept. */
+  readonly released: FinalizationRegistry<{ bytes: number }>;
 }
 
 export function lineKernels({ device }: GpuDevice): LineKernels {
@@ -36,7 +38,13 @@ export function lineKernels({ device }: GpuDevice): LineKernels {
       layout: 'auto',
       compute: { module: device.createShaderModule({ code }), entryPoint: 'main' },
     });
-  return { forward: pipeline(forwardLines), adjoint: pipeline(adjointLines), finish: pipeline(sumsToImage), kept: 0 };
+  const kernels: LineKernels = {
+    ...{ forward: pipeline(forwardLines), adjoint: pipeline(adjointLines), finish: pipeline(sumsToImage), kept: 0 },
+    released: new FinalizationRegistry(({ bytes }) => {
+      kernels.kept -= bytes;
+    }),
+  };
+  return kernels;
 }
 
 /**
@@ -61,6 +69,7 @@ export function gpuLineProjector(
     kept: undefined as GpuArray | undefined,
   }));
   type Batch = (typeof batches)[number];
+  const keeping = { bytes: 0 };
 
   const rowsOf = async (batch: Batch, own: Own, signal: AbortSignal | undefined): Promise<GpuArray> => {
     if (batch.kept) return batch.kept;
@@ -73,6 +82,8 @@ export function gpuLineProjector(
     const on = device.array([batch.to - batch.from, rowLength], rows);
     if (kernels.kept + rows.byteLength > keptBytes) return own(on);
     kernels.kept += rows.byteLength;
+    if (keeping.bytes === 0) kernels.released.register(operator, keeping);
+    keeping.bytes += rows.byteLength;
     batch.kept = on;
     return on;
   };
@@ -104,7 +115,7 @@ export function gpuLineProjector(
     device.dispatch(pipeline, buffers, [Math.ceil(n / 64)]);
   };
 
-  return {
+  const operator: LinearOperator = {
     inShape,
     outShape,
     forward(x: Volume, { signal }: CallOptions = {}): Promise<NdArray> {
@@ -151,6 +162,7 @@ export function gpuLineProjector(
       });
     },
   };
+  return operator;
 }
 
 /** Smallest e with weight · max |y| ≤ 2ᵉ. @throws OptionError when a value is not finite. */

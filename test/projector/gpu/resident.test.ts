@@ -82,7 +82,7 @@ describe.skipIf(!gpu)('EM on the graphics card', () => {
   it.each([
     ['neither factors nor background, from ones', { multiplicative: undefined, additive: undefined }, {}],
     ['no background, resolution', { additive: undefined }, { psf: 6 }],
-    ['field of view', {}, { mask: options.mask }],
+    ['a narrow field of view', {}, { mask: fieldOfViewMask({ ...layout, tangential: 15 }, grid) }],
   ])('is that of the cpu engine also with %s', async (_, terms, some) => {
     const part = { ...scan, ...terms };
     const few = await systemModel(part, cpu, grid, { ...some, subsets: 3 });
@@ -111,7 +111,13 @@ describe.skipIf(!gpu)('EM on the graphics card', () => {
   it('moves nothing between sub-iterations: no image or data up, nothing down', async () => {
     const { queue } = device.device;
     const { writeBuffer } = queue;
-    let [bytes, largest] = [0, 0];
+    const buffers = Object.getPrototypeOf(device.device.createBuffer({ size: 4, usage: 8 })) as GPUBuffer;
+    const { mapAsync } = buffers;
+    let [bytes, largest, mapped] = [0, 0, 0];
+    buffers.mapAsync = function (this: GPUBuffer, ...args) {
+      mapped++;
+      return mapAsync.apply(this, args);
+    };
     queue.writeBuffer = ((...args: Parameters<GPUQueue['writeBuffer']>) => {
       bytes += args[2].byteLength;
       largest = Math.max(largest, args[2].byteLength);
@@ -121,23 +127,22 @@ describe.skipIf(!gpu)('EM on the graphics card', () => {
     await steps.next();
     // The first image went up.
     expect(largest).toBe(4 * 17 * 15 * 13);
-    [bytes, largest] = [0, 0];
-    const { uploads, readBacks } = device.traffic;
+    [bytes, largest, mapped] = [0, 0, 0];
     let done = 1;
     let image: () => Promise<Volume> = () => Promise.reject(new Error('no step'));
     for await (const step of steps) {
       done++;
       image = step.image;
     }
-    queue.writeBuffer = writeBuffer;
     expect(done).toBe(7);
-    expect(device.traffic.uploads - uploads).toBe(0);
-    expect(device.traffic.readBacks - readBacks).toBe(0);
+    expect(mapped).toBe(0);
     // Sizes of arrays for some twelve kernels.
     expect(largest).toBeLessThan(256);
     expect(bytes / 6).toBeLessThan(4096);
     await image();
-    expect(device.traffic.readBacks - readBacks).toBe(1);
+    expect(mapped).toBe(1);
+    queue.writeBuffer = writeBuffer;
+    buffers.mapAsync = mapAsync;
   });
 
   it('is the same, bit for bit, with the data on the host where the card has no room', async () => {
