@@ -109,12 +109,20 @@ export function listedBins(list: EventList): Float64Array {
 }
 
 /** The events for which `keep` holds. */
-export function filtered(list: EventList, keep: (place: number, row: number) => boolean): EventList {
+export async function filtered(
+  list: EventList,
+  keep: (place: number, row: number) => boolean,
+  { signal }: CallOptions = {},
+): Promise<EventList> {
   const { layout, offsets, rows } = list;
   const left = new Uint32Array(offsets.length);
   const kept = rows.slice();
   let next = 0;
-  for (let place = 0; place < offsets.length - 1; place++) {
+  for (let place = 0, done = 0; place < offsets.length - 1; place++) {
+    if (offsets[place]! - done > perTurn) {
+      done = offsets[place]!;
+      await turn(signal);
+    }
     for (let i = offsets[place]!; i < offsets[place + 1]!; i++) if (keep(place, rows[i]!)) kept[next++] = rows[i]!;
     left[place + 1] = next;
   }

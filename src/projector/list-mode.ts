@@ -53,7 +53,7 @@ export async function listModeModel(
   const { layout } = list;
   const m = multiplicative && binValues(multiplicative);
   const a = additive && binValues(additive);
-  const events = m ? filtered(list, (place, row) => m.at(place, row) > 0) : list;
+  const events = m ? await filtered(list, (place, row) => m.at(place, row) > 0, { signal }) : list;
   if (events.rows.length === 0)
     throw new OptionError('There are no events', { key: 'events', expected: 'at least one', found: 0 });
   const views = orderedSubsets(layout.views, subsets);
