@@ -23,7 +23,7 @@ import { osem } from '../../src/recon/osem.js';
 import { kappa } from '../../src/recon/penalised.js';
 import { poissonProx } from '../../src/recon/poisson-prox.js';
 import { sharedFile } from '../io/shared-data.js';
-import { maxDifference, noise } from '../laws.js';
+import { expectAbort, maxDifference, noise } from '../laws.js';
 import { engines, oddScanner } from './engines.js';
 
 const tofScanner = { ...oddScanner, tof: { bins: 6, binWidth: 200, resolution: 300 } };
@@ -137,6 +137,15 @@ describe('listMode', () => {
     expect([...listedBins(list)]).toEqual(expected);
     expect(list.occupancy).toBeCloseTo(new Set(bins).size / sinogramShape(layout).reduce((a, b) => a * b, 1), 12);
     expect([list.outside, list.note]).toEqual([0, undefined]);
+  });
+
+  it('stops when it is told to', async () => {
+    const layout = sinogramLayout(oddScanner, { span: 3 });
+    const piece = eventsIn(layout, [1, 2, 3]);
+    const endless = function* (): Generator<CoincidenceEvents> {
+      for (;;) yield piece;
+    };
+    await expectAbort((signal) => listMode(layout, endless(), { signal }));
   });
 
   it('says when a sinogram would be faster, and how many events do not fit', async () => {
