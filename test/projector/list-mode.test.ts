@@ -201,11 +201,11 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
     const views = sinogramShape(layout)[2];
     const multiplicative = { layout, values: fill(sinogramShape(layout), (i) => 0.5 + ((i * 7) % 11) / 11) };
     multiplicative.values.data[1234] = 0;
-    const additive = { layout, values: fill(sinogramShape(layout), () => 4) };
+    const additive = { layout, values: fill(sinogramShape(layout), (i) => 2 + (i % 5)) };
     const mean = (await engine.sinogramProjector(layout, allViews, grid).forward(body)).data;
     const { bins, histogram } = drawn(
       layout,
-      fill(sinogramShape(layout), (i) => 0.01 * multiplicative.values.data[i]! * (mean[i]! + 4)),
+      fill(sinogramShape(layout), (i) => 0.01 * multiplicative.values.data[i]! * (mean[i]! + additive.values.data[i]!)),
     );
     const options = { subsets: 4, psf: 9 };
     const list = await listMode(layout, [eventsIn(layout, bins)]);
@@ -236,11 +236,11 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
 
   it('makes the data step of HQS, κ, and HQS, what they are with the histogram', async () => {
     const multiplicative = { layout, values: fill(sinogramShape(layout), (i) => 0.5 + ((i * 7) % 11) / 11) };
-    const additive = { layout, values: fill(sinogramShape(layout), () => 4) };
+    const additive = { layout, values: fill(sinogramShape(layout), (i) => 2 + (i % 5)) };
     const mean = (await engine.sinogramProjector(layout, allViews, grid).forward(body)).data;
     const { bins, histogram } = drawn(
       layout,
-      fill(sinogramShape(layout), (i) => 0.01 * multiplicative.values.data[i]! * (mean[i]! + 4)),
+      fill(sinogramShape(layout), (i) => 0.01 * multiplicative.values.data[i]! * (mean[i]! + additive.values.data[i]!)),
     );
     const list = await listMode(layout, [eventsIn(layout, bins)]);
     const scan = { prompts: { layout, values: histogram }, multiplicative, additive, position: 'HFS' } as const;
