@@ -99,6 +99,7 @@ describe('list mode from a file', () => {
 
   it('becomes the image that the histogram becomes, with factors of its own or of a scan folder', async () => {
     const header = file('image', 12);
+    expect((await readMmrWords(header)).words).toEqual((await readMmrWords(file('unshifted'))).words);
     const settings = { subsets: 3, iterations: 2, psf: 12 };
     const scan = await histogrammed(header, layout);
     const expected = await reconstruct(scan, grid, engine, settings);

@@ -12,6 +12,7 @@ import { scannerByName } from '../../src/geometry/scanners.js';
 import { firstTangential, type SinogramLayout, sinogramLayout, sinogramShape } from '../../src/geometry/sinogram.js';
 import { histogramMmr } from '../../src/io/mmr-histogram.js';
 import { mmrEvents } from '../../src/io/mmr-listmode.js';
+import { openCpuEngine } from '../../src/node/kernel-pool.js';
 import { gaussianDenoiser } from '../../src/prior/gaussian-denoiser.js';
 import { adjointError } from '../../src/projector/adjoint-error.js';
 import type { ProjectorEngine } from '../../src/projector/engine.js';
@@ -286,6 +287,28 @@ describe.each(engines)('list mode on the %s engine', (_, open) => {
     const none = await listMode(layout, []);
     await expect(listModeModel(none, {}, engine, grid)).rejects.toThrow(OptionError);
   });
+});
+
+it('list mode does not depend on the number of threads, bit for bit', async () => {
+  for (const layout of [sinogramLayout(oddScanner, { span: 3 }), sinogramLayout(tofScanner, { span: 3, tofMash: 1 })]) {
+    const total = sinogramShape(layout).reduce((a, b) => a * b, 1);
+    const { integer } = random(5);
+    const list = listOf(
+      layout,
+      Array.from({ length: 3000 }, () => integer(total)),
+    );
+    const bytes: string[] = [];
+    for (const threads of [1, 2, 3]) {
+      const engine = await openCpuEngine({ threads });
+      const events = listModeProjector(engine, list, centredGrid([17, 23, 21], [3, 6, 7]));
+      const [forward, back] = [await events.forward(noise(events.inShape)), await events.adjoint(noise(events.outShape))];
+      bytes.push(
+        [forward, back].map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')).join(),
+      );
+      await engine.dispose();
+    }
+    expect(new Set(bytes).size).toBe(1);
+  }
 });
 
 describe('list mode with time of flight', () => {
