@@ -167,6 +167,7 @@ it('coincide/node exports what it exports', () => {
   expect(Object.keys(node).sort()).toMatchInlineSnapshot(`
     [
       "checkOutput",
+      "chooseProvider",
       "dataUri",
       "defaultModel",
       "encodeLora",
@@ -179,6 +180,7 @@ it('coincide/node exports what it exports', () => {
       "openTrainer",
       "picture",
       "png",
+      "probeProvider",
       "readImage",
       "readLabels",
       "readListMode",

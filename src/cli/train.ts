@@ -12,6 +12,8 @@ import { type FileSet, mayReplace, readJson } from '../node/files.js';
 import { encodeLora } from '../node/lora-file.js';
 import { readModel, writeModel } from '../node/model-folder.js';
 import { openEvaluator } from '../node/ort-evaluator.js';
+import { chooseProvider } from '../node/ort-probe.js';
+import type { Provider } from '../node/ort-session.js';
 import { openTrainer } from '../node/ort-trainer.js';
 import { type Checkpoint, openTrainingFolder, type Progress, type TrainingFolder } from '../node/training-folder.js';
 import { version } from '../node/version.js';
@@ -59,7 +61,13 @@ async function trainModel(run: Run, file: string, options: Options): Promise<Res
     training: {
       ...{ coincide: version(), command: `coincide train ${file} -o ${output}`, config },
       ...(base === undefined ? {} : { from: { name: base.card.name, version: base.card.version, sha256: base.card.sha256 } }),
-      ...{ subjects: training.length, validation: trained.validation, steps: trained.steps, cpuMinutes },
+      ...{
+        subjects: training.length,
+        validation: trained.validation,
+        steps: trained.steps,
+        provider: trained.provider,
+        cpuMinutes,
+      },
       data: 'simulated phantoms only',
     },
     sha256: '',
@@ -147,14 +155,16 @@ async function optimise(
   { architecture, adapted, adversary, start, weights }: Task,
   training: readonly SubjectSource[],
   held: readonly SubjectSource[],
-): Promise<{ average: Float32Array; validation: Validation; cpuSeconds: number; steps: number }> {
-  const threads = threadCount(run.options);
+): Promise<{ average: Float32Array; validation: Validation; cpuSeconds: number; steps: number; provider: Provider }> {
+  const provider = await chooseProvider(run.options.device);
+  // One worker keeps a graphics card busy.
+  const threads = provider === 'cpu' ? threadCount(run.options) : 1;
   const resume = await folder.checkpoint();
   const since = resume === undefined ? '' : `, going on after step ${resume.step}`;
   run.say(
-    `${config.name}: ${start.length} ${adapted === undefined ? '' : `of ${parameterCount(architecture)} `}parameters, ${config.steps} steps of ${config.batch} patches, ${threads} threads${since}`,
+    `${config.name}: ${start.length} ${adapted === undefined ? '' : `of ${parameterCount(architecture)} `}parameters, ${config.steps} steps of ${config.batch} patches, ${provider === 'cpu' ? `${threads} threads` : provider}${since}`,
   );
-  const trainer = openTrainer(architecture, config.batch, config.patch, { threads, adapted, adversary });
+  const trainer = openTrainer(architecture, config.batch, config.patch, { threads, adapted, adversary, provider });
   const stage = run.stage('train', (resume?.step ?? 0) / config.steps);
   const began = performance.now();
   const spentBefore = cpuSeconds() - (resume?.cpuSeconds ?? 0);
@@ -164,7 +174,7 @@ async function optimise(
   let smooth: number | undefined;
   let validation: Validation | undefined;
   const look = async (average: Float32Array): Promise<Validation> => {
-    const evaluator = openEvaluator(architecture, weights(average), config.patch, { threads });
+    const evaluator = openEvaluator(architecture, weights(average), config.patch, { threads, provider });
     try {
       return await validate(openModel({ ...cardOf(config, architecture, training), training: {}, sha256: '' }, evaluator), held, {
         signal: run.signal,
@@ -199,7 +209,7 @@ async function optimise(
       average: reached!.state.average,
       validation: validation ?? (await look(reached!.state.average)),
       cpuSeconds: spent(),
-      steps: reached!.step,
+      ...{ steps: reached!.step, provider },
     };
   } finally {
     stage.done();

@@ -5,9 +5,10 @@ import { Worker } from 'node:worker_threads';
 import { DeviceError, OptionError } from '../core/errors.js';
 import type { Program } from '../network/graph.js';
 import type { FeedOptions, Tensors } from '../network/runner.js';
+import type { SessionOptions } from './ort-session.js';
 import type { Reply, Request } from './ort-worker.js';
 
-export interface PoolOptions {
+export interface PoolOptions extends Pick<SessionOptions, 'provider'> {
   /** Worker threads. @default the cores available to the process */
   readonly threads?: number | undefined;
   /** Threads of each worker's operations: more than one where one run is so large that there is memory for one only. @default 1 */
@@ -52,7 +53,12 @@ interface Seat {
  * Starts the workers.
  * @throws OptionError for a thread number that is not a positive integer.
  */
-export function openPool({ threads = availableParallelism(), threadsPerWorker = 1, frugal = false }: PoolOptions = {}): Pool {
+export function openPool({
+  threads = availableParallelism(),
+  threadsPerWorker = 1,
+  frugal = false,
+  provider,
+}: PoolOptions = {}): Pool {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new OptionError('Worker threads', { key: 'threads', expected: 'a positive integer', found: threads });
   }
@@ -64,7 +70,7 @@ export function openPool({ threads = availableParallelism(), threadsPerWorker = 
 
   const seats = Array.from({ length: threads }, (): Seat => {
     const seat: Seat = {
-      worker: new Worker(workerFile(), { execArgv: [], workerData: { threads: threadsPerWorker, frugal } }),
+      worker: new Worker(workerFile(), { execArgv: [], workerData: { threads: threadsPerWorker, frugal, provider } }),
       opened: new Set(),
       shared: undefined,
       job: undefined,

@@ -5,7 +5,12 @@ import { DeviceError, ShapeError } from '../core/errors.js';
 import type { Program } from '../network/graph.js';
 import type { GraphRunner, Tensors } from '../network/runner.js';
 
+/** What may run a graph. Another than the CPU is used only after `probeProvider` has found that it runs these graphs right. */
+export type Provider = 'cpu' | 'webgpu' | 'cuda' | 'coreml' | 'dml';
+
 export interface SessionOptions {
+  /** Operations that it lacks are run on the CPU. @default 'cpu' */
+  readonly provider?: Provider | undefined;
   /** Threads that one operation may use. @default 1 */
   readonly threads?: number | undefined;
   /** Give memory back after every run instead of keeping it for the next: for many sessions, or large ones. @default false */
@@ -13,7 +18,8 @@ export interface SessionOptions {
 }
 
 /** Spinning threads would take the cores from the other workers. Warnings (severity 2) are printed. */
-const sessionOptions = ({ threads = 1, frugal = false }: SessionOptions): InferenceSession.SessionOptions => ({
+const sessionOptions = ({ provider = 'cpu', threads = 1, frugal = false }: SessionOptions): InferenceSession.SessionOptions => ({
+  executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
   logSeverityLevel: 2,
@@ -22,11 +28,23 @@ const sessionOptions = ({ threads = 1, frugal = false }: SessionOptions): Infere
 });
 
 /**
- * Makes a session of the program on the CPU provider.
- * @throws DeviceError when onnxruntime-node is not installed, or refuses the program.
+ * Makes a session of the program.
+ * @throws DeviceError when onnxruntime-node is not installed, or the provider refuses the program.
  */
 export async function openSession({ model, inputs, outputs }: Program, options: SessionOptions = {}): Promise<GraphRunner> {
   const ort = await loadRuntime();
+  const { provider = 'cpu' } = options;
+  // ONNX Runtime drops some providers that a platform lacks, and runs on the CPU instead.
+  if (!ort.listSupportedBackends().some(({ name }) => name === provider)) {
+    throw new DeviceError('This ONNX Runtime has no such provider', {
+      key: 'provider',
+      expected: `one of ${ort
+        .listSupportedBackends()
+        .map(({ name }) => name)
+        .join(', ')}`,
+      found: provider,
+    });
+  }
   const session = await ort.InferenceSession.create(model, sessionOptions(options)).catch((cause: unknown) => {
     throw new DeviceError('ONNX Runtime refused the network', { cause, found: text(cause) });
   });
