@@ -70,7 +70,7 @@ export interface TrainingConfig {
   readonly clip: number;
   /** @default 0.999 */
   readonly emaDecay: number;
-  /** Share of samples that train the mean mode (x_t = 0, t = 1: regression). @default 0.6 */
+  /** Share of samples that train the mean mode (x_t = 0, t = 1: regression). @default 0.5 */
   readonly meanShare: number;
   /** Share of the steps, the first ones, in which all samples do. @default 0.25 */
   readonly meanFirst: number;
@@ -137,7 +137,7 @@ const schema = z.strictObject({
   weightDecay: z.number().nonnegative().default(0.01),
   clip: z.number().positive().default(1),
   emaDecay: z.number().min(0).max(1).default(0.999),
-  meanShare: share.default(0.6),
+  meanShare: share.default(0.5),
   meanFirst: share.default(0.25),
   meanWeight: z.number().positive().default(4),
   minSnr: z.number().nonnegative().default(5),
