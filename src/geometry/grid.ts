@@ -1,7 +1,8 @@
 /** @file  The image grid that fits a scan. */
-import { fill, type NdArray, type Point } from '../core/array.js';
+import { fill, type NdArray } from '../core/array.js';
 import { centredGrid, type Grid } from '../core/image.js';
 import { fieldOfViewRadius } from './lines.js';
+import { ringPosition } from './scanner.js';
 import type { SinogramLayout } from './sinogram.js';
 
 export interface GridOptions {
@@ -11,11 +12,12 @@ export interface GridOptions {
   readonly size?: number | undefined;
 }
 
-/** Planes half a ring apart, 2 · rings − 1 of them; square voxels across; centred on the scanner. */
+/** Planes half a ring apart from the first ring to the last, square voxels across, centred on the scanner. */
 export function defaultGrid(layout: SinogramLayout, { voxel = layout.scanner.binSize, size }: GridOptions = {}): Grid {
   const across = size ?? 2 * Math.ceil(fieldOfViewRadius(layout) / voxel) + 1;
-  const voxelSize: Point = [layout.scanner.ringSpacing / 2, voxel, voxel];
-  return centredGrid([2 * layout.scanner.rings - 1, across, across], voxelSize);
+  const { rings, ringSpacing } = layout.scanner;
+  const length = 2 * ringPosition(layout.scanner, rings - 1);
+  return centredGrid([2 * Math.ceil(length / ringSpacing - 1e-6) + 1, across, across], [ringSpacing / 2, voxel, voxel]);
 }
 
 /**

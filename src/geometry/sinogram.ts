@@ -166,6 +166,8 @@ export function sameLayout(a: SinogramLayout, b: SinogramLayout): boolean {
       s.detectorsPerRing,
       s.innerRadius + s.depthOfInteraction,
       s.ringSpacing,
+      s.flatBlocks ?? null,
+      s.axialBlocks ?? null,
       segments,
       Object.entries(rest).sort(),
     ]);

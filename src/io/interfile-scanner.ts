@@ -29,7 +29,10 @@ export function readInterfileScanner(header: InterfileHeader): Scanner {
     throw new GeometryError('This scanner geometry is not supported', { file, key, expected, found });
   };
   const shape = wordOf(header, geometryKey, ['Cylindrical', 'BlocksOnCylindrical', 'Generic'], 'Cylindrical');
-  if (shape !== 'Cylindrical') unsupported(geometryKey, 'Cylindrical', shape);
+  const blocks = readBlocks(header);
+  if (shape !== 'Cylindrical' && !(shape === 'Generic' && (blocks.flatBlocks || blocks.axialBlocks))) {
+    unsupported(geometryKey, 'Cylindrical', shape);
+  }
   const layers = integerOf(header, 'number of detector layers', { absent: 1 });
   if (layers !== 1) unsupported('number of detector layers', '1', layers);
 
@@ -74,10 +77,46 @@ export function readInterfileScanner(header: InterfileHeader): Scanner {
       binSize: given > 0 ? given : centralBinSize({ innerRadius, depthOfInteraction, detectorsPerRing }),
       tilt: findDegrees(header, 'view offset (degrees)') ?? known?.tilt ?? 0,
       ...(sameRing && known.gap ? { gap: known.gap } : {}),
+      ...blocks,
       ...readTof(header, known?.tof),
     },
     file,
   );
+}
+
+/** Blocks have no keys in STIR's headers that place them as ours do: such scanners are `Generic` there, with keys of our own. */
+const blockKeys = {
+  crystals: 'coincide crystals per flat block',
+  spacing: 'coincide distance between crystals of a block (cm)',
+  rings: 'coincide rings per axial block',
+  gap: 'coincide gap between axial blocks (cm)',
+} as const;
+
+function readBlocks(header: InterfileHeader): Pick<Scanner, 'flatBlocks' | 'axialBlocks'> {
+  const crystals = findNumber(header, blockKeys.crystals);
+  const rings = findNumber(header, blockKeys.rings);
+  return {
+    ...(crystals === undefined ? {} : { flatBlocks: { crystals, spacing: findCentimetres(header, blockKeys.spacing) ?? 0 } }),
+    ...(rings === undefined ? {} : { axialBlocks: { rings, gap: findCentimetres(header, blockKeys.gap) ?? 0 } }),
+  };
+}
+
+function blockEntries({ flatBlocks, axialBlocks }: Scanner): (readonly [string, string | number])[] {
+  return [
+    [geometryKey, flatBlocks || axialBlocks ? 'Generic' : 'Cylindrical'],
+    ...(flatBlocks
+      ? ([
+          [blockKeys.crystals, flatBlocks.crystals],
+          [blockKeys.spacing, centimetres(flatBlocks.spacing)],
+        ] as const)
+      : []),
+    ...(axialBlocks
+      ? ([
+          [blockKeys.rings, axialBlocks.rings],
+          [blockKeys.gap, centimetres(axialBlocks.gap)],
+        ] as const)
+      : []),
+  ];
 }
 
 /** Distance between the tangential positions 0 and 1 without arc correction, mm. */
@@ -134,7 +173,7 @@ export function scannerKeys(scanner: Scanner, tilt: number): readonly (readonly 
           [tofKeys.resolution, scanner.tof.resolution],
         ] as const)
       : []),
-    [geometryKey, 'Cylindrical'],
+    ...blockEntries(scanner),
     ['end scanner parameters', ''],
   ];
 }

@@ -32,6 +32,13 @@ export const oddScanner: Scanner = {
   ...{ maxTangential: 31, defaultArcCorrected: 33, binSize: 5.1, tilt: 0.13 },
 };
 
+/** Flat blocks round the ring, gaps along the axis; more blocks and rings than one run of planes. */
+export const blockScanner: Scanner = {
+  ...{ name: 'blocks', aliases: [], rings: 9, detectorsPerRing: 44, innerRadius: 100, depthOfInteraction: 5, ringSpacing: 6 },
+  ...{ maxTangential: 31, defaultArcCorrected: 33, binSize: 5.1, tilt: 0.13 },
+  ...{ flatBlocks: { crystals: 4, spacing: 14 }, axialBlocks: { rings: 3, gap: 4.3 } },
+};
+
 /** A grid whose middle is off the scanner's, mm. */
 export function shifted(grid: Grid, [z, y, x]: readonly [number, number, number]): Grid {
   return { ...grid, origin: [grid.origin[0] + z, grid.origin[1] + y, grid.origin[2] + x] };

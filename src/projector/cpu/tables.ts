@@ -1,6 +1,6 @@
 /** @file  The tables that the kernels read: rows of doubles. Their places are those in assembly/*.ts. */
 import type { Grid } from '../../core/image.js';
-import { axialLines } from '../../geometry/lines.js';
+import { axialLines, evenPlanes } from '../../geometry/lines.js';
 import { effectiveRadius } from '../../geometry/scanner.js';
 import type { SinogramLayout } from '../../geometry/sinogram.js';
 
@@ -103,10 +103,7 @@ function axialSegments(layout: SinogramLayout, grid: Grid): AxialSegment[] {
   const [dz, dy, dx] = grid.voxelSize;
   // A usual step of a usual line: chords are shorter than the diameter, lines not along an axis.
   const step = Math.max(dx, dy) / (1.6 * effectiveRadius(layout.scanner));
-  let plane = 0;
-  const segments = layout.segments.map(({ axialPositions: n }): AxialSegment => {
-    const first = plane;
-    plane += n;
+  const segments = evenPlanes(layout).map(({ first, planes: n }): AxialSegment => {
     const [z1, z2] = [axial[2 * first]!, axial[2 * first + 1]!];
     const spacing = n > 1 ? (axial[2 * first + 2]! - z1) / dz : 1;
     const whole = Math.round(spacing);

@@ -10,10 +10,9 @@
  *    H_v = max_b ( h_b + P |n_b − n_v| ),   h_b half the width of the ray's footprint,   P the farthest point.
  *  A table over cells of s gives the first bin of this bracket; its largest length is the kernels' constant `window`. The bracket is a
  *  superset, the weight decides. Bins of odd and even positions, whose rays interleave, are families with brackets of their own. */
-import { GeometryError } from '../../core/errors.js';
 import type { Grid } from '../../core/image.js';
 import { turn } from '../../core/iterate.js';
-import { axialLines, transaxialLines } from '../../geometry/lines.js';
+import { axialLines, evenPlanes, transaxialLines } from '../../geometry/lines.js';
 import { planeCount, type SinogramLayout } from '../../geometry/sinogram.js';
 
 /** Zeros before and after the planes of voxels: kernels read five neighbours at once, without asking where they are. */
@@ -189,15 +188,14 @@ export interface AxialTables {
 
 export const axialLength = 8;
 
-/** @throws GeometryError when the planes of a segment are not equally spaced and parallel. */
+/** Planes by even runs, which are the segments where rings are equally spaced. */
 export function axialTables(layout: SinogramLayout, { voxelSize: [dz], origin: [oz] }: Grid): AxialTables {
   const axial = axialLines(layout);
   const cellOf = new Int32Array(planeCount(layout));
   const rows: number[][] = [];
   const planes: [cell: number, row: number[]][] = [];
   let cell = 0;
-  let p = 0;
-  for (const { axialPositions: n } of layout.segments) {
+  for (const { first: p, planes: n } of evenPlanes(layout)) {
     cell = 4 * Math.ceil((cell + between) / 4);
     const z = (k: number): number => (axial[2 * (p + k)]! + axial[2 * (p + k) + 1]!) / 2;
     const rise = (k: number): number => axial[2 * (p + k) + 1]! - axial[2 * (p + k)]!;
@@ -209,20 +207,12 @@ export function axialTables(layout: SinogramLayout, { voxelSize: [dz], origin: [
     rows.push([D, rise(0) ** 2, cell, n, start, spacing, Math.floor(start), start - Math.floor(start)]);
     for (let k = 0; k < n; k++, cell++) {
       const at = start + k * spacing;
-      if (!(spacing > 0) || Math.abs(at - (z(k) - oz) / dz) > 1e-4 || Math.abs(rise(k) - rise(0)) > 1e-6) {
-        throw new GeometryError('The planes of a segment are not equally spaced', {
-          key: 'segments',
-          found: `plane ${k} of ${n} at ${z(k)} mm`,
-          hint: 'Use --device cpu.',
-        });
-      }
       // The same floor and rest for all planes a whole number of voxels apart.
       const even = Number.isInteger(spacing);
       const whole = even ? Math.floor(start) + k * spacing : Math.floor(at);
       planes.push([cell, [D, rise(0) ** 2, whole, even ? start - Math.floor(start) : at - whole, p + k]]);
       cellOf[p + k] = cell;
     }
-    p += n;
   }
   const cells = 4 * Math.ceil((cell + between) / 4);
   const plane = new Float32Array(cells * axialLength);
