@@ -116,36 +116,39 @@ export async function reconstruct(
   const seen = ({ epoch, subset, fraction }: Omit<OsemStep, 'image'>): void =>
     onProgress?.(0.2 + emShare * fraction, `${method === 'mlem' ? 'MLEM' : 'OSEM'} ${epoch + 1}.${subset + 1}`);
   let image = uniformStart(subsets);
-  const em = { epochs: iterations, initial: image, signal };
-  if (iterations > 0 && resident) image = await (await last(residentOsem(resident, em), seen)).image();
-  else if (iterations > 0) ({ image } = await last(osem(subsets, em), seen));
   let spread: Volume | undefined;
   const data = 'events' in scan ? 'list mode' : 'sinogram';
   let parameters: Record<string, unknown> = {
     ...{ method, data, subsets: subsetCount, iterations, psf: psf ?? 0 },
     ...{ engine: engine.name, device: engine.details ?? 'one thread' },
   };
-  if (isPenalised(method)) {
-    const result = await penalised(
-      method,
-      subsets,
-      image,
-      grid,
-      { ...options, iterations: options.penalisedIterations },
-      (step) => onProgress?.(0.4 + 0.5 * step.fraction, `${method.toUpperCase()} ${step.epoch + 1}.${step.subset + 1}`),
-    );
-    image = result.image;
-    parameters = { ...parameters, ...result.parameters };
+  try {
+    const em = { epochs: iterations, initial: image, signal };
+    if (iterations > 0 && resident) image = await (await last(residentOsem(resident, em), seen)).image();
+    else if (iterations > 0) ({ image } = await last(osem(subsets, em), seen));
+    if (isPenalised(method)) {
+      const result = await penalised(
+        method,
+        subsets,
+        image,
+        grid,
+        { ...options, iterations: options.penalisedIterations },
+        (step) => onProgress?.(0.4 + 0.5 * step.fraction, `${method.toUpperCase()} ${step.epoch + 1}.${step.subset + 1}`),
+      );
+      image = result.image;
+      parameters = { ...parameters, ...result.parameters };
+    }
+    if (method === 'hqs') {
+      const dataStep = (): Prox => (resident ? residentProx(resident) : poissonProx(subsets));
+      const result = await hqsSamples(subsets, dataStep, image, grid, engine, position, options.model!, options, (done) =>
+        onProgress?.(0.4 + 0.5 * done, 'HQS'),
+      );
+      ({ image, spread } = result);
+      parameters = { ...parameters, ...result.parameters };
+    }
+  } finally {
+    resident?.dispose();
   }
-  if (method === 'hqs') {
-    const dataStep = (): Prox => (resident ? residentProx(resident) : poissonProx(subsets));
-    const result = await hqsSamples(subsets, dataStep, image, grid, engine, position, options.model!, options, (done) =>
-      onProgress?.(0.4 + 0.5 * done, 'HQS'),
-    );
-    ({ image, spread } = result);
-    parameters = { ...parameters, ...result.parameters };
-  }
-  resident?.dispose();
   const lost = image.data.findIndex((value) => !Number.isFinite(value));
   if (lost >= 0)
     throw new Error(`The ${method} image is not finite at voxel ${lost}: please report this, with the sidecar of the scan.`);
