@@ -1,17 +1,21 @@
 /** What training costs: CPU time of an evaluation, a training step and a LoRA step of one patch, one thread, and its ratios.
  *    npm run bench -- training [repeats, default 7] [--json]
- *  The three are run in turn, repeated, and the minima taken: other work on the machine slows single runs. */
+ *    npm run bench -- training volume [threads, default all] [--json]
+ *  The first: the three are run in turn, repeated, and the minima taken: other work on the machine slows single runs. */
 import {
   type Architecture,
   evaluateGraph,
+  fill,
   initialLora,
   initialParameters,
   loraOf,
   loraTrainGraph,
+  type ModelCard,
+  openModel,
   random,
   trainGraph,
 } from 'coincide';
-import { openSession } from 'coincide/node';
+import { openEvaluator, openSession } from 'coincide/node';
 
 const repeats = Number(process.argv.find((arg) => /^\d+$/.test(arg)) ?? 7);
 const base = {
@@ -79,6 +83,50 @@ async function measure(network: string, architecture: Architecture, edge: number
     ...{ evaluateMs: round(evaluate, 1), trainMs: round(train, 1), loraMs: round(adapt, 1) },
     ...{ trainOverEvaluate: round(train / evaluate, 2), loraOverEvaluate: round(adapt / evaluate, 2) },
   };
+}
+
+/** Wall and CPU time of one evaluation of a whole volume, tiles of 32³ that share 8 voxels, and of 16 of them. */
+async function measureVolume(threads: number | undefined): Promise<Record<string, number | string>> {
+  const architecture = networks['32, 64, 96; blocks 1, 2, 2']!;
+  const patch = [32, 32, 32] as const;
+  const card: ModelCard = {
+    ...{
+      name: 'bench',
+      version: '1',
+      licence: 'MIT',
+      architecture,
+      parameterisation: 'v',
+      schedule: 'cosine',
+      patch,
+      overlap: 8,
+    },
+    ...{ intensity: { unit: 'SUV', scale: 0.5, bodyMean: 1 }, voxelSize: [4, 4, 4], condition: 'low-count OSEM image' },
+    ...{ training: {}, sha256: '' },
+  };
+  const evaluator = openEvaluator(architecture, initialParameters(architecture, 1), patch, { threads });
+  const model = openModel(card, evaluator);
+  const { normal } = random(2);
+  const image = fill([128, 128, 160], () => 1 + 0.3 * normal());
+  await model.mean(fill(patch, () => 1)); // makes the sessions
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  await model.mean(image);
+  const wall = (performance.now() - began) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  await evaluator.dispose();
+  const seconds = (value: number): number => Number(value.toFixed(1));
+  return {
+    volume: '128 × 128 × 160',
+    wall: seconds(wall),
+    cpu: seconds((user + system) / 1e6),
+    sixteenCpu: seconds((16 * (user + system)) / 1e6),
+  };
+}
+
+if (process.argv.includes('volume')) {
+  const found = await measureVolume(process.argv.some((arg) => /^\d+$/.test(arg)) ? repeats : undefined);
+  console.log(JSON.stringify(found));
+  process.exit(0);
 }
 
 const table: Row[] = [];

@@ -156,7 +156,7 @@ async function optimise(
   training: readonly SubjectSource[],
   held: readonly SubjectSource[],
 ): Promise<{ average: Float32Array; validation: Validation; cpuSeconds: number; steps: number; provider: Provider }> {
-  const provider = await chooseProvider(run.options.device);
+  const provider = await chooseProvider(run.options.device, { signal: run.signal });
   // One worker keeps a graphics card busy.
   const threads = provider === 'cpu' ? threadCount(run.options) : 1;
   const resume = await folder.checkpoint();

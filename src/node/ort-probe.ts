@@ -3,12 +3,14 @@
 import { execFile } from 'node:child_process';
 import { size } from '../core/array.js';
 import { DeviceError } from '../core/errors.js';
+import type { CallOptions } from '../core/iterate.js';
 import { random } from '../core/random.js';
 import type { Program } from '../network/graph.js';
 import { initialParameters } from '../network/parameters.js';
 import type { GraphRunner, Tensors } from '../network/runner.js';
 import type { Architecture } from '../network/unet.js';
 import { trainGraph } from '../network/unet-graphs.js';
+import { lookForGpu } from './gpu-device.js';
 import type { Provider } from './ort-session.js';
 
 /** What a probe found. */
@@ -34,14 +36,15 @@ const network: Architecture = {
   ...{ film: true, heads: 2, embedding: 32, features: 37, groups: 8 },
 };
 
-/** @returns what was found; it does not throw, whatever the provider does. */
-export function probeProvider(provider: Provider): Promise<Probe> {
-  return new Promise((resolve) => {
+/** @returns what was found, whatever the provider does. @throws signal.reason when aborted. */
+export function probeProvider(provider: Provider, { signal }: CallOptions = {}): Promise<Probe> {
+  return new Promise((resolve, reject) => {
     const child = new URL(
       import.meta.url.endsWith('.ts') ? '../../dist/node/ort-probe-run.js' : './ort-probe-run.js',
       import.meta.url,
     );
-    execFile(process.execPath, [child.pathname, provider], { timeout: patience }, (error, stdout, stderr) => {
+    execFile(process.execPath, [child.pathname, provider], { timeout: patience, signal }, (error, stdout, stderr) => {
+      if (signal?.aborted) return reject(signal.reason);
       const line = stdout.trim().split('\n').at(-1) ?? '';
       if (line.startsWith('{')) resolve(JSON.parse(line) as Probe);
       else
@@ -53,18 +56,31 @@ export function probeProvider(provider: Provider): Promise<Probe> {
 /** Providers worth a probe, the likely fastest first. */
 const candidates: readonly Provider[] = ['cuda', 'coreml', 'dml', 'webgpu'];
 
+export interface ChoiceOptions extends CallOptions {
+  /** @default probeProvider */
+  readonly probe?: typeof probeProvider | undefined;
+  /** Is there a graphics card at all? @default as `openEngine` looks for one */
+  readonly card?: (() => Promise<boolean>) | undefined;
+}
+
+async function hasCard(): Promise<boolean> {
+  const { gpu, why } = await lookForGpu();
+  return gpu !== undefined && why === undefined;
+}
+
 /**
- * The provider to run networks on. 'cpu' asks nothing; 'auto' takes what a probe finds usable, else the CPU; 'gpu' takes no CPU.
+ * The provider to run networks on. 'cpu' asks nothing; 'auto' takes what a probe finds usable where there is a graphics card, else the CPU;
+ * 'gpu' takes no CPU.
  * @throws DeviceError for 'gpu' when no probe succeeds, with what each found.
  */
 export async function chooseProvider(
   device: 'auto' | 'cpu' | 'gpu' | 'reference',
-  probe: (provider: Provider) => Promise<Probe> = probeProvider,
+  { probe = probeProvider, card = hasCard, signal }: ChoiceOptions = {},
 ): Promise<Provider> {
-  if (device === 'cpu' || device === 'reference') return 'cpu';
+  if (device === 'cpu' || device === 'reference' || (device === 'auto' && !(await card()))) return 'cpu';
   const found: Probe[] = [];
   for (const provider of candidates) {
-    const result = await probe(provider);
+    const result = await probe(provider, { signal });
     if (result.usable) return provider;
     found.push(result);
   }

@@ -23,6 +23,13 @@ describe('probeProvider', () => {
   });
 });
 
+it('a probe stops when it is told to', async () => {
+  const control = new AbortController();
+  const running = probeProvider('cpu', { signal: control.signal });
+  control.abort(new Error('enough'));
+  await expect(running).rejects.toThrow('enough');
+});
+
 describe('compareProviders', () => {
   /** A provider that is the CPU but for what `change` does to its results. */
   const altered =
@@ -46,14 +53,11 @@ describe('compareProviders', () => {
     );
     expect(few).toMatchObject({ usable: false });
     expect(few.why).toMatch(/differs/);
-    expect(
-      (
-        await compareProviders(
-          'cuda',
-          altered((g) => g.map(() => Number.NaN)),
-        )
-      ).usable,
-    ).toBe(false);
+    const none = await compareProviders(
+      'cuda',
+      altered((g) => g.map(() => Number.NaN)),
+    );
+    expect(none.why).toMatch(/differs.*NaN/);
   });
 
   it('refuses what is slower than the CPU', async () => {
@@ -78,16 +82,18 @@ describe('chooseProvider', () => {
     };
     return { asked, probe };
   };
+  const card = async (): Promise<boolean> => true;
   it('takes the first that is usable, the CPU for auto without one, and never another for cpu', async () => {
     const some = probing('webgpu');
-    expect(await chooseProvider('auto', some.probe)).toBe('webgpu');
+    expect(await chooseProvider('auto', { ...some, card })).toBe('webgpu');
     expect(some.asked).toEqual(['cuda', 'coreml', 'dml', 'webgpu']);
-    expect(await chooseProvider('auto', probing().probe)).toBe('cpu');
+    expect(await chooseProvider('auto', { ...probing(), card })).toBe('cpu');
     const none = probing('cuda');
-    expect(await chooseProvider('cpu', none.probe)).toBe('cpu');
+    expect(await chooseProvider('cpu', { ...none, card })).toBe('cpu');
+    expect(await chooseProvider('auto', { ...none, card: async () => false })).toBe('cpu');
     expect(none.asked).toEqual([]);
   });
   it('refuses gpu without one, with every reason', async () => {
-    await expect(chooseProvider('gpu', probing().probe)).rejects.toThrow(/cuda: no driver; coreml.*webgpu: no driver/);
+    await expect(chooseProvider('gpu', probing())).rejects.toThrow(/cuda: no driver; coreml.*webgpu: no driver/);
   });
 });
