@@ -81,7 +81,7 @@ function subject(group: 'validation' | 'test', scanner: string, study: (typeof s
   return coincide.simulateRecipe({ ...coincide.recipeOf(lists, seed), exposure: 1, anatomy: 'mu', draws }, voxels, engine);
 }
 
-const wide = { strength: [0.1, 0.2, 0.35, 0.6], prefilter: [4, 8], postfilter: [0, 4, 7] };
+const wide = { strength: [0.1, 0.2, 0.4, 0.8, 1.6], prefilter: [5, 10], postfilter: [0, 4, 7, 10] };
 /** The Gaussian's width and the settings of non-local means that give the best mean PSNR on validation subjects. */
 async function tune(scanner: string): Promise<void> {
   if (kept.some((entry) => entry.kind === 'tuned' && entry.scanner === scanner)) return;

@@ -40,6 +40,13 @@ describe('lesionRecovery', () => {
     );
   });
 
+  it('does not take a lesion for its own background, however little there is of the host', () => {
+    const mostly = fill(shape, (i) => (i % 21 < 18 ? 101 : 7));
+    const truth = fill(shape, (i) => (i % 21 < 18 ? 6 : 2));
+    const image = fill(shape, (i) => (i % 21 < 18 ? 4 : 2));
+    expect(lesionRecovery(image, truth, mostly, { lesions: [101], voxelSize })[0]!.crc).toBe((4 / 2 - 1) / (6 / 2 - 1));
+  });
+
   it('leaves out lesions of next to no contrast, and refuses other shapes', () => {
     expect(lesionRecovery(values(2.1, 1, 2), values(2.1, 1, 2), labels, options).map(({ label }) => label)).toEqual([102]);
     expect(() =>
