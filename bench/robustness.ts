@@ -164,8 +164,8 @@ async function measured(s: coincide.SimulatedSubject, k: number, tuned: Tuned, m
 
 /** The middle slice of every volume, side by side, in one window. */
 function strip(volumes: readonly coincide.Volume[], { shape, truth }: coincide.SimulatedSubject) {
-  const bright = Float32Array.from(truth).sort()[Math.floor(0.997 * truth.length)]!;
-  const slices = volumes.map((volume) => picture(volume, 'transaxial', Math.max(1, bright), shape[0] >> 1));
+  const bright = Float32Array.from(truth).sort()[Math.floor(0.99 * truth.length)]!;
+  const slices = volumes.map((volume) => picture(volume, 'transaxial', Math.max(1, 1.2 * bright), shape[0] >> 1));
   const zoom = 2;
   const [w, h] = [slices[0]!.width, slices[0]!.height];
   const width = slices.length * (zoom * w + 4) - 4;

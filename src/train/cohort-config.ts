@@ -5,8 +5,13 @@ import { type Tracer, tracers } from '../simulate/tissues.js';
 import { virtualScannerNames } from '../simulate/virtual-scanners.js';
 import { type Region, regionNames } from './regions.js';
 
+/** Raised with every change of what a configuration gives. */
+const simulation = 2;
+
 /** Simulated subjects: phantom → scan → OSEM, drawn from these lists. */
 export interface CohortConfig {
+  /** Version of the simulation, so that subjects kept by another one are not taken for these. */
+  readonly simulation: typeof simulation;
   /** Part of the body, and phantom, that a subject shows. @default neck, chest, abdomen, pelvis, thighs, thorax */
   readonly regions: readonly Region[];
   /** @default ['fdg', 'psma', 'fapi'] */
@@ -46,6 +51,7 @@ const named = <T extends string>(names: readonly T[]) => z.array(z.enum(names as
 /** Of the field `cohort` of a training configuration; unknown fields are errors. */
 export const cohortSchema: z.ZodType<CohortConfig> = z
   .strictObject({
+    simulation: z.literal(simulation).default(simulation),
     regions: named(regionNames).min(1).default(['neck', 'chest', 'abdomen', 'pelvis', 'thighs', 'thorax']),
     tracers: named(tracers).min(1).default(['fdg', 'psma', 'fapi']),
     scanners: named(virtualScannerNames).min(1).default(['legacy', 'clinical', 'digital', 'totalbody']),
