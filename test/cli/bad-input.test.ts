@@ -110,7 +110,7 @@ const calls: [what: string, args: string[], says: RegExp][] = [
   ['a number that is none', ['simulate', '--activity', 'p/activity.nii.gz', '--counts', 'many', '-o', 'out'], /number.*many/],
   ['a verb that is not there', ['reconstruct', 's'], /unknown command/],
   ['a missing option', ['recon', 's'], /--output/],
-  ['an engine that is not there', ['recon', 's', '--device', 'gpu', '-o', 'out.nii.gz'], /GPU/],
+  ['an engine nobody knows', ['recon', 's', '--device', 'tpu', '-o', 'out.nii.gz'], /auto, cpu, gpu, reference/],
   ['a folder that holds other files', ['phantom', '--kind', 'cylinder', '-o', '.'], /other files/],
 ];
 

@@ -1,5 +1,5 @@
 /** --device: which engine runs is what was asked for, and the sidecar says which it was. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readImage } from '../../src/node/images.js';
@@ -33,6 +33,22 @@ describe('recon', { timeout: 180_000 }, () => {
   it('takes the cpu engine by itself where the only adapter is software', async (ctx) => {
     if (gpu && !gpu.software) return ctx.skip('there is a graphics card');
     expect(await recon('auto')).toMatchObject({ engine: 'cpu', device: expect.stringMatching(/thread.*SIMD/) });
+  });
+
+  it('says what to install where the engine that was asked for is not there', async (ctx) => {
+    if (process.platform !== 'linux') return ctx.skip('the names of drivers are those of Linux');
+    const before = { ...process.env };
+    process.env.VK_DRIVER_FILES = '/nowhere.json';
+    process.env.VK_ICD_FILENAMES = '/nowhere.json';
+    try {
+      const { code, stderr } = await coincide(['recon', 's', '--device', 'gpu', '-o', 'none.nii.gz', '--quiet'], dir);
+      expect(stderr).toMatch(/driver.*Install/s);
+      expect(stderr).not.toMatch(/\bat .*\.js:\d+/);
+      expect(code).toBe(2);
+      expect(existsSync(join(dir, 'none.nii.gz'))).toBe(false);
+    } finally {
+      process.env = before;
+    }
   });
 
   it('runs on the adapter when asked to, names it, and gives the image of the cpu engine', async (ctx) => {
