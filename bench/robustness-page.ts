@@ -106,9 +106,9 @@ export function rendered(cells: readonly Cell[], about: About): { json: unknown;
 
 Simulated subjects of the test group, tier \`${about.tier}\`: ${cells.length} images. Means over images, in brackets 95 % confidence intervals
 (bootstrap over subjects). Made by \`npm run bench -- robustness ${about.tier}\`; models ${Object.entries(about.models)
-    .map(([name, sha]) => `\`${name}\` (weights ${sha.slice(0, 12)})`)
+    .map(([name, what]) => `\`${name}\` (${what})`)
     .join(', ')}.
-"Not seen" is what training did not see of a group. Gaussian and non-local means (NLM) were tuned on validation subjects for each scanner and
+"Not seen" is what training on the default cohort does not see of a group. Gaussian and non-local means (NLM) were tuned on validation subjects for each scanner and
 dose. Gains are in dB of PSNR (range: max − min of the truth) over the one of the two that is better in the mean of the group.
 Simulation only: truth and scan share their voxels, scatter and randoms have the right mean, and there is no motion.
 

@@ -206,8 +206,11 @@ for (let number = 1; number <= subjects; number++) {
 }
 await engine.dispose();
 for (const model of models.values()) await model.dispose();
+const described = Object.fromEntries(
+  [...models].map(([name, { card }]) => [name, `${card.name} ${card.version}, weights ${card.sha256.slice(0, 12)}`]),
+);
 const cells = kept.filter((entry) => entry.kind === 'cell');
-const { json, markdown } = rendered(cells, { tier, samples, models: setup.models, studies: studies.map(({ name }) => name) });
+const { json, markdown } = rendered(cells, { tier, samples, models: described, studies: studies.map(({ name }) => name) });
 writeFileSync(join(out, 'robustness.json'), `${JSON.stringify(json, null, 1)}\n`);
 writeFileSync(join(out, 'robustness.md'), markdown);
 console.log(join(out, 'robustness.md'));
