@@ -70,7 +70,7 @@ export function recon(program: Command): void {
     .option('--psf <mm>', 'image-space resolution model, mm FWHM (default none)', positive)
     .option('--voxel <mm>', 'transaxial voxel size (default: the scanner’s bin size)', positive)
     .option('--size <n>', 'voxels along x and y (default: the field of view)', whole)
-    .option('--beta <x>', 'bsrem, svrg, map-em: strength of the penalty, no unit (default 0.03)', positive)
+    .option('--beta <x>', 'bsrem, svrg, map-em: strength of the penalty, no unit (default 0.05)', positive)
     .option('--gamma <x>', 'bsrem, svrg: edge preservation of the relative difference prior (default 2)', notNegative)
     .option('--penalised-iterations <n>', 'bsrem, svrg, map-em: passes over the data (default 10; 30 for map-em)', whole)
     .option('--anatomy <file>', 'bsrem, svrg, map-em: guide, a NIfTI of the same examination (Bowsher)')

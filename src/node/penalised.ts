@@ -20,7 +20,7 @@ export const penalisedMethods = ['bsrem', 'svrg', 'map-em'] as const;
 export type PenalisedMethod = (typeof penalisedMethods)[number];
 
 export interface PenalisedOptions extends CallOptions {
-  /** Strength of the penalty, no unit. @default 0.03 */
+  /** Strength of the penalty, no unit. @default 0.05 */
   readonly beta?: number | undefined;
   /** bsrem, svrg: edge preservation of the relative difference prior. @default 2 */
   readonly gamma?: number | undefined;
@@ -41,7 +41,7 @@ export async function penalised(
   options: PenalisedOptions,
   onStep: (step: OsemStep) => void,
 ): Promise<{ image: Volume; parameters: Record<string, unknown> }> {
-  const { beta = 0.03, gamma = 2, anatomy, neighbours = 7, signal } = options;
+  const { beta = 0.05, gamma = 2, anatomy, neighbours = 7, signal } = options;
   const { iterations = method === 'map-em' ? 30 : 10 } = options;
   const pairs = {
     kappa: await kappa(subsets, osemImage, { signal }),
