@@ -79,11 +79,6 @@ export async function listMode(
   return { layout, offsets, rows, outside, occupancy, note };
 }
 
-/** Events in these views. */
-export function countOfViews({ layout: { tangential }, offsets }: EventList, views: readonly number[]): number {
-  return views.reduce((sum, view) => sum + offsets[(view + 1) * tangential]! - offsets[view * tangential]!, 0);
-}
-
 /** Calls `visit` for the events of these views, in the order of the views and of the list. */
 export function forEachEvent(
   { layout: { tangential }, offsets, rows }: EventList,
