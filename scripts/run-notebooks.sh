@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
-# Executes every notebook with tslab, headlessly, in a scratch project that uses this package as a user would: build/notebooks.
-# Needs jupyter-nbconvert (Debian: jupyter-nbconvert jupyter-client jupyter-core).
+# Executes notebooks with tslab, headlessly, in the project where scripts/check-package.sh has installed the package as a user would. The executed
+# notebooks, pictures included, are in build/notebooks afterwards; every one must show a picture.
+# Needs jupyter-nbconvert (Debian: jupyter-nbconvert jupyter-client jupyter-core).  scripts/run-notebooks.sh [NAME…]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$root/build/notebooks
+[ -e "$root/build/package/node_modules/tslab" ] || "$root/scripts/check-package.sh"
 rm -rf "$scratch" && mkdir -p "$scratch/kernels/kernels/tslab"
+ln -s ../package/node_modules "$scratch/node_modules"
+echo '{ "name": "notebooks", "private": true }' > "$scratch/package.json"
 cd "$scratch"
-echo '{ "name": "notebooks", "private": true, "allowScripts": { "zeromq": false } }' > package.json
-npm install --no-audit --no-fund --save-exact tslab@1.0.22
-ln -s "$root" node_modules/coincide
 echo '{ "argv": ["npx", "--no-install", "tslab", "kernel", "--config-path", "{connection_file}"], "display_name": "TypeScript", "language": "typescript" }' \
   > kernels/kernels/tslab/kernel.json
-cp "$root"/examples/*.ipynb .
-for notebook in *.ipynb; do
-  JUPYTER_PATH=$scratch/kernels jupyter nbconvert --to notebook --execute --inplace "$notebook" --ExecutePreprocessor.timeout=600
+names=("$@")
+[ $# -gt 0 ] || for notebook in "$root"/examples/*.ipynb; do names+=("$(basename "$notebook" .ipynb)"); done
+for name in "${names[@]}"; do
+  started=$SECONDS
+  cp "$root/examples/$name.ipynb" .
+  JUPYTER_PATH=$scratch/kernels jupyter nbconvert --to notebook --execute --inplace "$name.ipynb" --ExecutePreprocessor.timeout=600
   node -e '
     const { cells } = JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"));
     const outputs = cells.flatMap((cell) => cell.outputs ?? []);
@@ -22,5 +26,6 @@ for notebook in *.ipynb; do
     process.stdout.write(text);
     if (pictures === 0) throw new Error("no picture in " + process.argv[1]);
     console.log(pictures + " pictures in " + process.argv[1]);
-  ' "$notebook"
+  ' "$name.ipynb"
+  echo "$name: $((SECONDS - started)) s"
 done

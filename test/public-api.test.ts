@@ -1,5 +1,6 @@
 /** The public surface is written by hand and pinned here: a change of it is a decision. */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import * as browser from '../src/index.js';
@@ -200,6 +201,155 @@ it('coincide/node exports what it exports', () => {
 });
 
 const root = resolve(import.meta.dirname, '..');
+
+/** Names of types that an entry exports: they leave no trace at run time, so they are read from its source. */
+function typesOf(entry: string): string[] {
+  const lists = readFileSync(resolve(root, entry), 'utf8').matchAll(/^export (type )?\{([^}]*)\}/gm);
+  const named = [...lists].flatMap(([, all, list]) => {
+    const names = list!.split(',').map((name) => name.trim());
+    return names.filter((name) => name !== '' && (all !== undefined || name.startsWith('type ')));
+  });
+  return named.map((name) => name.replace('type ', '')).sort();
+}
+
+it('coincide exports these types', () => {
+  expect(typesOf('src/index.ts')).toMatchInlineSnapshot(`
+    [
+      "Acquisition",
+      "AdaptedEvaluator",
+      "Architecture",
+      "BidsPet",
+      "BinValues",
+      "BowsherOptions",
+      "BsremOptions",
+      "ByteSource",
+      "CallOptions",
+      "Checkpoint",
+      "CheckpointTensor",
+      "CohortConfig",
+      "CoincidenceEvents",
+      "CoverageOptions",
+      "DdimOptions",
+      "DdimStep",
+      "DdpmOptions",
+      "DdpmStep",
+      "DenoiseOptions",
+      "Denoised",
+      "Denoiser",
+      "DicomSeries",
+      "Draw",
+      "Evaluator",
+      "EventList",
+      "GraphRunner",
+      "Grid",
+      "GridOptions",
+      "Group",
+      "GuidedCard",
+      "GuidedDiffusion",
+      "GuidedEvaluator",
+      "GuidedModel",
+      "HqsOptions",
+      "HqsStep",
+      "KeyReport",
+      "LayoutOptions",
+      "LesionOptions",
+      "LesionRecovery",
+      "LineTof",
+      "LinearOperator",
+      "Lines",
+      "ListMode",
+      "ListModeScan",
+      "ListModeSubset",
+      "Lora",
+      "LoraOptions",
+      "MapEmOptions",
+      "Measured",
+      "Model",
+      "ModelCard",
+      "NdArray",
+      "Neighbourhood",
+      "NoisePrediction",
+      "NonlocalMeansOptions",
+      "OpenModel",
+      "OsemOptions",
+      "OsemStep",
+      "PairOptions",
+      "PatientPosition",
+      "Penalty",
+      "PetImage",
+      "Phantom",
+      "PhantomKind",
+      "PhantomOptions",
+      "Plan",
+      "Point",
+      "PoissonProx",
+      "PoissonProxOptions",
+      "PoissonSubset",
+      "PosteriorTable",
+      "PredictNoise",
+      "ProbedSpeed",
+      "ProjectorEngine",
+      "Prox",
+      "ProxOptions",
+      "Random",
+      "RdpOptions",
+      "ReadDicomOptions",
+      "Recipe",
+      "ResidentImage",
+      "ResidentModel",
+      "ResidentOsemStep",
+      "Scan",
+      "Scanner",
+      "Schedule",
+      "Segment",
+      "SeparablePenalty",
+      "Shape3",
+      "SimulatedSubject",
+      "Sinogram",
+      "SinogramLayout",
+      "Step",
+      "SuvFactor",
+      "SuvFacts",
+      "SvrgOptions",
+      "TrainStep",
+      "Trainer",
+      "TrainingConfig",
+      "Unit",
+      "Volume",
+      "WriteDicomOptions",
+      "Yu2025Options",
+      "Yu2025Result",
+    ]
+  `);
+});
+
+it('coincide/node exports these types', () => {
+  expect(typesOf('src/node/index.ts')).toMatchInlineSnapshot(`
+    [
+      "DeviceOptions",
+      "GreyPicture",
+      "ListModeFile",
+      "ListModeOptions",
+      "ListModeReconstruction",
+      "LoadedGuidedModel",
+      "LoadedModel",
+      "Probe",
+      "Provider",
+      "ReadStudyOptions",
+      "ReconstructOptions",
+      "Reconstruction",
+      "ScanFolder",
+      "Study",
+      "View",
+    ]
+  `);
+});
+
+it('these are all entries', () => {
+  const { exports } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
+  expect(Object.keys(exports)).toEqual(['.', './node', './kernel.wasm', './package.json']);
+});
+
 const run = (...args: string[]): string => execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }).trim();
 
 it('loads by import and by require, under both names', () => {
