@@ -3,7 +3,8 @@
 
 Networks of the guided-diffusion family, written from the papers (arXiv:2105.05233, arXiv:2102.09672) under the names of their checkpoints.
 Weight j of the state dict, element i: s = sin(0.7 i + 1.3 j); s/sqrt(fan-in) for matrices, 1 + 0.1 s for the weights of a normalisation,
-0.1 s for biases. Input element i: sin(0.37 i). With --checkpoint FILE it writes the state dict of the published 3D network at 32 channels.
+0.1 s for biases. Input element i: sin(0.37 i). With --checkpoint FILE it writes the state dict of the published 3D network at 32 channels;
+with --random CHANNELS FILE that with so many channels (128: its full size), and the weights that PyTorch begins a training with, seed 1.
 """
 
 import json
@@ -194,12 +195,22 @@ def family(**changes):
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
 none = dict(levels=[], middle=False)
+
+
+def published(m):
+    widths = [m, m, 2 * m, 3 * m, 4 * m]
+    c = dict(dimensions=3, features=m, widths=widths, blocks=2, film=True, resampling="residual", decoder="hybrid", attention=none)
+    return Network(family(**c))
+
+
 if len(sys.argv) == 3 and sys.argv[1] == "--checkpoint":
-    network = Network(
-        family(dimensions=3, widths=[32, 32, 64, 96, 128], blocks=2, film=True, resampling="residual", decoder="hybrid", attention=none)
-    )
+    network = published(32)
     fill(network)
     torch.save(network.state_dict(), sys.argv[2])
+    sys.exit()
+if len(sys.argv) == 4 and sys.argv[1] == "--random":
+    torch.manual_seed(1)
+    torch.save(published(int(sys.argv[2])).state_dict(), sys.argv[3])
     sys.exit()
 cases = [
     (family(), [2, 2, 8, 12], 37),

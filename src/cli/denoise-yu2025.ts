@@ -2,10 +2,10 @@
 import { OptionError } from '../core/errors.js';
 import type { PetImage, Unit } from '../core/image.js';
 import { denoiseYu2025, type Yu2025Result, yu2025Grid } from '../denoise/yu2025.js';
-import { guidedStages, multiplyAdds } from '../network/guided-stages.js';
-import { type LoadedGuidedModel, loadGuidedModel } from '../node/guided-folder.js';
+import { loadGuidedModel } from '../node/guided-folder.js';
 import { checkOutput, ownUnit, readStudy, studyReport, suvFrames, writeStudy } from '../node/study.js';
 import { version as ownVersion } from '../node/version.js';
+import { sayLicence, sayPlan } from './guided-plan.js';
 import { duration } from './progress.js';
 import type { Result, Run } from './verb.js';
 
@@ -37,10 +37,11 @@ export async function denoisePublished(
   await checkOutput(output, study);
   const model = await loadGuidedModel(folder, { ...run.options, memory, signal: run.signal });
   const { name, version, licence, sha256 } = model.card;
-  run.say(`model: ${name} ${version}; licence of the weights: ${licence}`);
+  sayLicence(run, model);
   try {
     const frames = suvFrames(study);
-    const plan = await told(run, frames, model, steps ?? model.alphaBar.length);
+    const { slabs, patch } = yu2025Grid(frames[0]!.grid, model.card);
+    const plan = await sayPlan(run, model, { patch, slabs: frames.length * slabs.length, steps: steps ?? model.alphaBar.length });
     const stage = run.stage('denoise');
     const clean: PetImage[] = [];
     let how: Omit<Yu2025Result, 'image'> | undefined;
@@ -66,41 +67,4 @@ export async function denoisePublished(
   } finally {
     await model.dispose();
   }
-}
-
-/** Evaluations below this many multiplications take less than the measurement of the speed is worth. */
-const longWork = 2e13;
-
-/** Says what the work will take before it begins. */
-async function told(
-  run: Run,
-  frames: readonly PetImage[],
-  model: LoadedGuidedModel,
-  steps: number,
-): Promise<Readonly<Record<string, unknown>>> {
-  const { slabs, patch } = yu2025Grid(frames[0]!.grid, model.card);
-  const { streaming, bytes } = model.plan(patch);
-  const how =
-    streaming === undefined ? 'whole' : `in slabs of ${streaming.slices}${streaming.half ? ', maps in half precision' : ''}`;
-  const evaluations = frames.length * slabs.length * steps;
-  let time = '';
-  let seconds: number | undefined;
-  if (streaming !== undefined) {
-    const work = multiplyAdds(guidedStages(model.card.architecture), patch) * evaluations;
-    if (work > longWork) {
-      seconds = work / (await model.speed({ signal: run.signal }));
-      time = `; about ${duration(seconds)}`;
-    }
-  }
-  const gigabytes = (bytes / 1e9).toFixed(1);
-  run.say(
-    `plan: ${frames.length * slabs.length} × ${patch.join(' × ')} voxels, ${steps} steps each, evaluated ${how}; up to ${gigabytes} GB of memory${time}`,
-  );
-  return {
-    patch,
-    evaluations,
-    ...streaming,
-    bytes,
-    ...(seconds === undefined ? {} : { expectedSeconds: seconds }),
-  };
 }

@@ -3,19 +3,23 @@ import { type Command, Option } from 'commander';
 import { OptionError } from '../core/errors.js';
 import type { Unit } from '../core/image.js';
 import { type Denoised, denoiseVolume } from '../denoise/denoise-volume.js';
+import { guidedPatches } from '../denoise/guided-model.js';
+import { workingGrid } from '../denoise/unlike.js';
+import { isImported } from '../node/guided-folder.js';
 import { imageStem } from '../node/images.js';
-import { loadModel } from '../node/model-folder.js';
+import { type LoadedModel, loadModel } from '../node/model-folder.js';
 import { checkOutput, checkOutputName, readStudy, type Study, studyReport, writeStudy } from '../node/study.js';
 import { version as ownVersion } from '../node/version.js';
 import { denoisePublished } from './denoise-yu2025.js';
+import { sayLicence, sayPlan } from './guided-plan.js';
 import { duration } from './progress.js';
 import { fraction, memorySize, type Result, type Run, share, verb, whole } from './verb.js';
 
 interface Options {
-  readonly mode: 'mean' | 'samples';
-  readonly samples: number;
-  readonly steps: number;
-  readonly start: number;
+  readonly mode?: 'mean' | 'samples';
+  readonly samples?: number;
+  readonly steps?: number;
+  readonly start?: number;
   readonly eta: number;
   readonly unit?: Unit;
   readonly intensity: 'SUV' | 'body-mean';
@@ -32,13 +36,14 @@ export function denoise(program: Command): void {
     .command('denoise <image>')
     .description('denoise an image: NIfTI (3D, or 4D frames), a DICOM PET series (its folder), Interfile, or .npz; SUV')
     .addOption(
-      new Option('--mode <name>', 'mean: one evaluation; samples: the mean of several')
-        .choices(['mean', 'samples'])
-        .default('mean'),
+      new Option(
+        '--mode <name>',
+        'mean: one evaluation; samples: the mean of several (default: mean; samples, of a model that knows no mean)',
+      ).choices(['mean', 'samples']),
     )
-    .option('--samples <n>', 'samples drawn (mode samples)', whole, 4)
-    .option('--steps <n>', 'network evaluations per sample', whole, 2)
-    .option('--start <t>', 'time at which sampling starts, in (0, 1)', fraction, 0.3)
+    .option('--samples <n>', 'samples drawn (default: 4; imported models 1)', whole)
+    .option('--steps <n>', 'network evaluations per sample (default: 2; imported models 20)', whole)
+    .option('--start <t>', 'time at which sampling starts, in (0, 1) (default: 0.3)', fraction)
     .option('--eta <x>', 'stochasticity of DDIM, in [0, 1]', share, 0)
     .addOption(new Option('--unit <name>', 'unit of the image, where the file does not say').choices(['SUV', 'Bq/mL', 'counts']))
     .addOption(new Option('--intensity <how>', 'how the unit becomes SUV').choices(['SUV', 'body-mean']).default('SUV'))
@@ -47,9 +52,9 @@ export function denoise(program: Command): void {
         .choices(['model', 'image'])
         .default('model'),
     )
-    .option('--model <dir>', 'model folder (default: the shipped model)')
+    .option('--model <dir>', 'model folder, also of an imported model (default: the shipped model)')
     .addOption(new Option('--preset <name>', 'the published pipeline of an imported model').choices(['yu2025']))
-    .option('--memory <size>', 'what the preset may take, e.g. 8GB (default: three quarters of the machine’s)', memorySize)
+    .option('--memory <size>', 'what an imported model may take, e.g. 8GB (default: three quarters of the machine’s)', memorySize)
     .option('--spread <file>', 'write the standard deviation over the samples')
     .requiredOption(
       '-o, --output <path>',
@@ -69,21 +74,21 @@ export function denoise(program: Command): void {
       const [steps, seed] = [given('steps') ? how.steps : undefined, given('seed') ? run.options.seed : undefined];
       return denoisePublished(run, { input: source, output, model: folder, unit, steps, seed, memory });
     }
-    if (spreadFile !== undefined) {
-      imageStem(spreadFile);
-      if (how.mode === 'mean' || how.samples === 1) {
+    if (spreadFile !== undefined) imageStem(spreadFile);
+    const study = await readStudy(source, { unit, dicomUnit: how.intensity === 'SUV' ? 'SUV' : 'file' });
+    await checkOutput(output, study);
+    const intensity = intensityOf(study, how.intensity);
+    const model = await loadModel(folder, { ...run.options, memory, signal: run.signal });
+    try {
+      const { mode: asked = model.can.includes('mean') ? 'mean' : 'samples', samples: drawn = model.sampling.samples } = how;
+      if (spreadFile !== undefined && (asked === 'mean' || drawn < 2)) {
         throw new OptionError('There is no spread without samples', {
           key: '--spread',
           expected: '--mode samples with two or more samples',
         });
       }
-    }
-    const study = await readStudy(source, { unit, dicomUnit: how.intensity === 'SUV' ? 'SUV' : 'file' });
-    await checkOutput(output, study);
-    const intensity = intensityOf(study, how.intensity);
-    const model = await loadModel(folder, run.options);
-    const stage = run.stage('denoise');
-    try {
+      const plan = await toldPlan(run, study, model, how, memory);
+      const stage = run.stage('denoise');
       const done: Denoised[] = [];
       for (const [k, frame] of study.frames.entries()) {
         const onProgress = (fraction: number): void => stage((k + fraction) / study.frames.length);
@@ -94,14 +99,14 @@ export function denoise(program: Command): void {
       const warnings = [...new Set([...study.warnings, ...done.flatMap((frame) => frame.warnings)])];
       for (const warning of warnings) run.say(`warning: ${warning}`);
       const { name, version, sha256, licence } = model.card;
-      const { mode, samples, steps, start, eta, voxels } = how;
-      const sampling = mode === 'mean' ? { evaluations: 1 } : { sampler: 'ddim', samples, steps, start, eta };
+      const { sampling } = done[0]!;
+      const { mode } = sampling;
       const report = {
-        ...{ input: source, output, ...studyReport(study), mode, ...sampling, seed: run.options.seed },
+        ...{ input: source, output, ...studyReport(study), ...sampling, seed: run.options.seed, ...plan },
         suvPerUnit: done[0]!.suvPerUnit,
         ...{
           intensity: how.intensity,
-          voxels,
+          voxels: how.voxels,
           workedOn: done[0]!.voxelSize,
           measured: done.map(({ measured }) => measured),
           warnings,
@@ -130,6 +135,25 @@ export function denoise(program: Command): void {
       await model.dispose();
     }
   });
+}
+
+/** Of an imported model, whose it is and what the work will take. @returns what belongs into the sidecar. */
+async function toldPlan(
+  run: Run,
+  { frames }: Study,
+  model: LoadedModel,
+  { samples = model.sampling.samples, steps = model.sampling.steps, voxels }: Pick<Options, 'samples' | 'steps' | 'voxels'>,
+  memory: number | undefined,
+): Promise<{ plan?: unknown }> {
+  if (!isImported(model)) {
+    if (memory === undefined) return {};
+    throw new OptionError('Only of an imported model can the memory be limited', { key: '--memory', found: model.card.name });
+  }
+  sayLicence(run, model);
+  const { grid } = frames[0]!;
+  const { shape } = voxels === 'image' ? grid : workingGrid(grid, model.card);
+  const { slabs, patch } = guidedPatches(shape, model.card);
+  return { plan: await sayPlan(run, model, { patch, slabs: frames.length * samples * slabs.length, steps }) };
 }
 
 /** How the voxels become SUV: by what the file tells, or as asked. @throws the reason why the file has no SUV. */

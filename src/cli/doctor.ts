@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { fill } from '../core/array.js';
 import { openEngine } from '../node/devices.js';
 import { type Answer, lookForGpu } from '../node/gpu-device.js';
-import { defaultModel, loadModel } from '../node/model-folder.js';
+import { loadModel } from '../node/model-folder.js';
 import { version } from '../node/version.js';
 import { type EngineSpeed, engineSpeed, type SelfTest, selfTest } from '../projector/self-test.js';
 import { type Result, type Run, verb } from './verb.js';
@@ -107,7 +107,7 @@ async function testNetwork(run: Run): Promise<{
   readonly model: string;
   readonly millisecondsPerPatch: number;
 }> {
-  const model = await loadModel(defaultModel, run.options);
+  const model = await loadModel(undefined, run.options);
   try {
     const x = fill(model.card.patch, (i) => 1 + Math.sin(i));
     await model.mean(x);

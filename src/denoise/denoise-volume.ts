@@ -1,26 +1,28 @@
 /** @file  Volume in, volume out.
  *    mean     x̂₀ = E[x₀ | image], one evaluation
- *    samples  from the mean m: x = m + σ₁ n, DDIM given the image down to 0; the mean of K samples, and their standard deviation as spread */
+ *    samples  x = b + √(σ₁² − s²) n, DDIM given the image from σ₁ down to 0; the mean of K samples, and their standard deviation as spread
+ *  b is the mean, s = 0, or from a model that knows no mean the image itself, whose noise s counts towards σ₁. n belongs to the volume. */
 import { array, fill, type Point, type Shape3, type Volume } from '../core/array.js';
-import { OptionError, ShapeError } from '../core/errors.js';
+import { ModelError, OptionError, ShapeError } from '../core/errors.js';
 import type { PetImage } from '../core/image.js';
 import { type CallOptions, last } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
+import type { CommonCard } from '../network/model-card.js';
 import { ddim } from '../prior/ddim.js';
-import { sigmaLadder } from '../prior/schedule.js';
+import { cosine, sigmaLadder } from '../prior/schedule.js';
 import { noiseLevel } from './noise-level.js';
 import type { Given, OpenModel } from './open-model.js';
 import { resample } from './resample.js';
 import { type Measured, resampledNote, unlike, unlikeVoxels, workingGrid } from './unlike.js';
 
 export interface DenoiseOptions extends CallOptions {
-  /** @default 'mean' */
+  /** @default 'mean', or 'samples' from a model that knows no mean */
   readonly mode?: 'mean' | 'samples' | undefined;
-  /** Samples drawn (mode 'samples'). @default 4 */
+  /** Samples drawn (mode 'samples'). @default the model's: 4; imported models 1 */
   readonly samples?: number | undefined;
-  /** Evaluations per sample. @default 2 */
+  /** Evaluations per sample. @default the model's: 2; imported models 20 */
   readonly steps?: number | undefined;
-  /** Time at which sampling starts, in (0, 1): the noise level is tan(πt/2) network units. @default 0.3 */
+  /** Time at which sampling starts, in (0, 1): the noise level is tan(πt/2) network units. @default the model's: 0.3 */
   readonly start?: number | undefined;
   /** DDIM's η. @default 0 */
   readonly eta?: number | undefined;
@@ -37,8 +39,21 @@ export interface DenoiseOptions extends CallOptions {
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
+/** How an image was denoised: nothing is left to defaults. */
+export type Sampling =
+  | { readonly mode: 'mean'; readonly evaluations: 1 }
+  | {
+      readonly mode: 'samples';
+      readonly sampler: 'ddim';
+      readonly samples: number;
+      readonly steps: number;
+      readonly start: number;
+      readonly eta: number;
+    };
+
 export interface Denoised {
   readonly image: PetImage;
+  readonly sampling: Sampling;
   /** Standard deviation over the samples; too small to be a confidence interval. Only in mode 'samples' with two or more. */
   readonly spread?: PetImage | undefined;
   /** SUV that one unit of the image was taken for. */
@@ -56,7 +71,9 @@ export interface Denoised {
  * @throws OptionError when the unit is not SUV and no other intensity is asked for, or an option is out of range.
  */
 export async function denoiseVolume(image: PetImage, model: OpenModel, options: DenoiseOptions = {}): Promise<Denoised> {
-  const { mode = 'mean', samples = 4, steps = 2, start = 0.3, eta = 0, seed = 1, onProgress, signal } = options;
+  const { eta = 0, seed = 1, onProgress, signal } = options;
+  const { mode = model.can.includes('mean') ? 'mean' : 'samples' } = options;
+  const { samples = model.sampling.samples, steps = model.sampling.steps, start = model.sampling.start } = options;
   if (mode === 'samples' && !(Number.isInteger(samples) && samples > 0)) {
     throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
   }
@@ -75,24 +92,29 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
     ...unlike(measured, card),
   ];
   const given: Given = { anatomy, noise };
-  const mean = await model.mean(values, unit, { ...given, signal });
   const about = { suvPerUnit: unit, measured, voxelSize: there.voxelSize, warnings };
   const back = async (x: Volume): Promise<PetImage> => ({
     ...image,
     values: nonNegative(await resample(x, there, image.grid, { signal })),
   });
+  const knowsMean = model.can.includes('mean');
+  const begin = knowsMean || mode === 'mean' ? await model.mean(values, unit, { ...given, signal }) : values;
   if (mode === 'mean') {
     onProgress?.(1);
-    return { image: await back(mean), ...about };
+    return { image: await back(begin), sampling: { mode, evaluations: 1 }, ...about };
   }
-  const ladder = sigmaLadder(start, steps).map((sigma) => sigma / (unit * card.intensity.scale));
-  const shape = mean.shape as unknown as Shape3;
+  const noiseThere = knowsMean || noise === 0 ? 0 : noise * bodyMean(values);
+  const ladder = levels(model, start, steps, noiseThere * unit * card.intensity.scale).map(
+    (sigma) => sigma / (unit * card.intensity.scale),
+  );
+  const added = Math.sqrt(Math.max(0, ladder[0]! ** 2 - noiseThere ** 2));
+  const shape = begin.shape as unknown as Shape3;
   const denoiser = model.denoiser(unit, values, given);
-  const sum = new Float64Array(mean.data.length);
-  const squares = new Float64Array(mean.data.length);
+  const sum = new Float64Array(begin.data.length);
+  const squares = new Float64Array(begin.data.length);
   for (let k = 0; k < samples; k++) {
     const n = noiseField(shape, seed, k * (steps + 1));
-    const from = fill(shape, (i) => mean.data[i]! + ladder[0]! * n.data[i]!);
+    const from = fill(shape, (i) => begin.data[i]! + added * n.data[i]!);
     const noise = (level: number): Volume => noiseField(shape, seed, k * (steps + 1) + level + 1);
     const { image: sample } = await last(ddim(denoiser, from, ladder, { eta, noise, signal }), ({ fraction }) =>
       onProgress?.((k + fraction) / samples),
@@ -105,7 +127,19 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   }
   const average = fill(shape, (i) => sum[i]! / samples);
   const deviation = fill(shape, (i) => Math.sqrt(Math.max(0, squares[i]! - sum[i]! ** 2 / samples) / (samples - 1)));
-  return { image: await back(average), ...(samples > 1 ? { spread: await back(deviation) } : {}), ...about };
+  return {
+    image: await back(average),
+    ...(samples > 1 ? { spread: await back(deviation) } : {}),
+    sampling: { mode, sampler: 'ddim', samples, steps, start, eta },
+    ...about,
+  };
+}
+
+/** Noise levels in network units, even in the time of the model's schedule, from tan(πt/2), but not from below the noise there is. */
+function levels({ schedule }: OpenModel, start: number, steps: number, noise: number): Float64Array {
+  if (!(start > 0 && start < 1))
+    throw new OptionError('Noise levels', { key: 'start', expected: 'above 0, below 1', found: start });
+  return sigmaLadder(schedule.time(Math.max(cosine.sigma(start), noise)), steps, schedule);
 }
 
 /**
@@ -126,7 +160,18 @@ export function suvPerUnit({ unit, values }: PetImage, { card }: OpenModel, inte
       hint: 'Say that it is (unit SUV), convert it, or let the mean over the body be matched (intensity body-mean).',
     });
   }
-  return card.intensity.bodyMean / bodyMean(values);
+  return matchedUnit(card, values);
+}
+
+/** SUV of one unit by which the mean over the body becomes that of the training data. @throws ModelError when the card does not know it. */
+export function matchedUnit({ name, intensity }: CommonCard, values: Volume): number {
+  if (intensity.bodyMean === undefined) {
+    throw new ModelError(`${name} does not say what its training images were like`, {
+      key: 'intensity.bodyMean',
+      expected: 'an image in SUV, or the SUV of one unit',
+    });
+  }
+  return intensity.bodyMean / bodyMean(values);
 }
 
 /** Mean over the voxels above a tenth of the 99.5th percentile of the positive voxels: a body, whatever the unit. */

@@ -1,18 +1,18 @@
 /** @file  An imported guided-diffusion network applied to volumes: slabs of slices in, predictions out. The plane is padded with zeros to what
  *  the network takes, and cut again. */
-import { array, expectShape, fill, type Volume } from '../core/array.js';
+import { array, expectShape, fill, type Shape3, type Volume } from '../core/array.js';
 import { ModelError } from '../core/errors.js';
-import type { Denoiser } from '../core/interfaces.js';
 import type { GuidedCard } from '../network/guided-card.js';
 import { planeMultiple, timestepFeatures } from '../network/guided-diffusion.js';
 import type { GuidedEvaluator } from '../network/runner.js';
 import type { PredictNoise } from '../prior/ddpm.js';
 import { precondition, scaledDenoiser } from '../prior/precondition.js';
 import { discrete, linearAlphaBar } from '../prior/schedule.js';
+import type { OpenModel } from './open-model.js';
 import { cutSlab, joinSlabs, slabStarts } from './slabs.js';
 
-export interface GuidedModel {
-  readonly card: GuidedCard;
+/** An imported model: a `Denoiser` given a low-dose image, and the network itself. Slabs are joined at every evaluation; nothing is clipped. */
+export interface GuidedModel extends OpenModel<GuidedCard> {
   /** ᾱ of its schedule. */
   readonly alphaBar: Float64Array;
   /**
@@ -20,11 +20,6 @@ export interface GuidedModel {
    * @param condition network units. @returns noise and, where the network was trained to, variance; network units.
    */
   predict(condition: Volume): PredictNoise;
-  /**
-   * D(x, σ) given a low-dose image, in the units of the image; slabs are joined at every evaluation. Nothing is clipped.
-   * @param unit SUV of one unit of the image. @default 1
-   */
-  denoiser(condition: Volume, unit?: number): Denoiser;
 }
 
 /**
@@ -42,6 +37,10 @@ export function guidedModel(card: GuidedCard, evaluator: GuidedEvaluator): Guide
     });
   }
   const alphaBar = linearAlphaBar(schedule.steps, schedule.first, schedule.last);
+  const levels = discrete(alphaBar);
+  const refuse = (key: string, expected: string, hint: string): never => {
+    throw new ModelError(`${card.name} was not trained for this`, { key, expected, hint });
+  };
   const multiple = planeMultiple(architecture);
 
   const predict =
@@ -62,7 +61,14 @@ export function guidedModel(card: GuidedCard, evaluator: GuidedEvaluator): Guide
     card,
     alphaBar,
     predict,
-    denoiser(condition, unit = 1) {
+    can: ['conditional'],
+    schedule: levels,
+    // One evaluation is dear here, and starts from an image that still has its noise: one sample, more steps.
+    sampling: { samples: 1, steps: 20, start: 0.3 },
+    mean: async () => refuse('mode', 'samples', 'It estimates no mean in one evaluation; draw samples.'),
+    denoiser(unit = 1, image, { anatomy } = {}) {
+      const condition = image ?? refuse('condition', 'a low-dose image', 'It is no prior of images alone.');
+      if (anatomy !== undefined) refuse('anatomy', 'none', 'It knows no anatomy.');
       const k = intensity.scale * unit;
       const c = fill(condition.shape, (i) => k * condition.data[i]!);
       const [nz, ny, nx] = c.shape as [number, number, number];
@@ -75,9 +81,16 @@ export function guidedModel(card: GuidedCard, evaluator: GuidedEvaluator): Guide
         }
         return join.volume;
       };
-      return scaledDenoiser(precondition(eps, { parameterisation: 'eps', schedule: discrete(alphaBar) }), 1 / k);
+      return scaledDenoiser(precondition(eps, { parameterisation: 'eps', schedule: levels }), 1 / k);
     },
   };
+}
+
+/** How a volume on voxels of the model goes through the network: first slices of its slabs, and the largest patch [D, H, W]. */
+export function guidedPatches([nz, ny, nx]: Shape3, { tile, architecture }: GuidedCard): { slabs: number[]; patch: Shape3 } {
+  const multiple = planeMultiple(architecture);
+  const [h, w] = [ny, nx].map((n) => Math.ceil(n / multiple) * multiple) as [number, number];
+  return { slabs: slabStarts(nz, tile.slices, tile.overlap), patch: [Math.min(nz, tile.slices), h, w] };
 }
 
 /** Into a larger plane, zeros behind and beside. */

@@ -7,9 +7,10 @@ import { ModelError } from '../core/errors.js';
 import type { Denoiser } from '../core/interfaces.js';
 import type { CallOptions } from '../core/iterate.js';
 import { networkFeatures, type Situation } from '../network/features.js';
-import type { ModelCard } from '../network/model-card.js';
+import type { CommonCard, ModelCard } from '../network/model-card.js';
 import type { Evaluator } from '../network/runner.js';
 import { precondition, scaledDenoiser } from '../prior/precondition.js';
+import { cosine, type Schedule } from '../prior/schedule.js';
 import { normalisedAnatomy } from './anatomy.js';
 import { blendTiles, cutTile, tilesOf } from './tiles.js';
 
@@ -24,25 +25,38 @@ export interface Given {
   readonly noise?: number | undefined;
 }
 
-export interface OpenModel {
-  readonly card: ModelCard;
+/** How samples are drawn where nobody says otherwise; see `DenoiseOptions`. */
+export interface SamplingDefaults {
+  readonly samples: number;
+  readonly steps: number;
+  readonly start: number;
+}
+
+/** A model that is ready to use, trained here or imported. */
+export interface OpenModel<C extends CommonCard = CommonCard> {
+  readonly card: C;
+  /** What it can do: `mean`; `denoiser` given an image; `denoiser` without one. */
+  readonly can: readonly ('mean' | 'conditional' | 'prior')[];
+  /** What its times mean: sampling spaces its levels evenly in them. */
+  readonly schedule: Schedule;
+  readonly sampling: SamplingDefaults;
   /**
    * E[x₀ | condition].
    * @param condition low-count image. @param unit SUV of one unit of the image. @default 1
-   * @throws ModelError when the card's modes leave it out.
+   * @throws ModelError when the model cannot.
    */
   mean(condition: Volume, unit?: number, options?: Given & CallOptions): Promise<Volume>;
   /**
    * D(x, σ), in the units of the image.
    * @param unit SUV of one unit of the image. @default 1
    * @param condition low-count image, in the same unit; undefined for the unconditional prior.
-   * @throws ModelError when the card's modes leave diffusion out.
+   * @throws ModelError when the model cannot, with or without a condition.
    */
   denoiser(unit?: number, condition?: Volume, given?: Given): Denoiser;
 }
 
 /** Joins a card and an evaluator of its weights. The evaluator stays the caller's to dispose. */
-export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel {
+export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<ModelCard> {
   const { patch, overlap, intensity, architecture } = card;
 
   /** v̂ of a whole volume, network units. */
@@ -76,13 +90,20 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel {
     return array(a.shape, normalisedAnatomy(a));
   };
 
+  const { modes = ['mean', 'diffusion'] } = card;
   const demand = (mode: 'mean' | 'diffusion'): void => {
-    if (!(card.modes ?? ['mean', 'diffusion']).includes(mode))
+    if (!modes.includes(mode))
       throw new ModelError(`${card.name} was not trained for this`, { key: 'modes', expected: mode, found: card.modes });
   };
 
   return {
     card,
+    can: [
+      ...(modes.includes('mean') ? ['mean' as const] : []),
+      ...(modes.includes('diffusion') ? (['conditional', 'prior'] as const) : []),
+    ],
+    schedule: cosine,
+    sampling: { samples: 4, steps: 2, start: 0.3 },
     async mean(condition, unit = 1, { anatomy, noise, signal } = {}) {
       demand('mean');
       const k = intensity.scale * unit;

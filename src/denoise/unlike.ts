@@ -1,7 +1,7 @@
 /** @file  Is this image like those the model was trained on? What was measured beside what the model's card says, in words. */
 import type { Point } from '../core/array.js';
 import type { Grid } from '../core/image.js';
-import { knownVoxels, type ModelCard } from '../network/model-card.js';
+import { type CommonCard, knownVoxels } from '../network/model-card.js';
 import { coveringShape, type Sampling } from './resample.js';
 
 /** What an image is like. */
@@ -21,19 +21,24 @@ export interface Measured {
 const FAR = { voxel: 1.5, bodyMean: 5, maximum: 1.5, noise: 1.5, fieldOfView: 1.5, patch: 2 };
 
 /** What the model does not know about an image, one sentence each; none where the card says nothing of it. */
-export function unlike({ fieldOfView, bodyMean, maximum, noise }: Measured, card: ModelCard): string[] {
+export function unlike({ fieldOfView, bodyMean, maximum, noise }: Measured, card: CommonCard): string[] {
   const { name, intensity, range, patch, voxelSize } = card;
   const found: string[] = [];
-  const seen = patch.map((n, axis) => n * voxelSize[axis]!);
-  if (fieldOfView.some((length, axis) => length < seen[axis]! / FAR.patch)) {
+  const seen = (patch ?? []).map((n, axis) => n * voxelSize[axis]!);
+  if (patch && fieldOfView.some((length, axis) => length < seen[axis]! / FAR.patch)) {
     found.push(
       `The field of view is ${mm(fieldOfView)} [z, y, x]; ${name} was trained on pieces of ${mm(seen)} and sees an edge all over.`,
     );
   }
-  const ratio = bodyMean / intensity.bodyMean;
-  if (!(ratio >= 1 / FAR.bodyMean && ratio <= FAR.bodyMean)) {
+  const ratio = bodyMean / (intensity.bodyMean ?? bodyMean);
+  if (intensity.bodyMean && !(ratio >= 1 / FAR.bodyMean && ratio <= FAR.bodyMean)) {
     found.push(
       `The mean over the body is SUV ${short(bodyMean)}, ${short(ratio)} times that of the training data: is the image in SUV?`,
+    );
+  }
+  if (intensity.ceiling !== undefined && maximum > intensity.ceiling) {
+    found.push(
+      `The hottest voxel has SUV ${short(maximum)}; ${name} was trained on images that were cut off at ${intensity.ceiling}.`,
     );
   }
   if (!range) return found;
@@ -56,7 +61,7 @@ export function unlike({ fieldOfView, bodyMean, maximum, noise }: Measured, card
 }
 
 /** What the model does not know about voxels of this size, in words. */
-export function unlikeVoxels({ voxelSize }: Pick<Grid, 'voxelSize'>, { card }: { readonly card: ModelCard }): string[] {
+export function unlikeVoxels({ voxelSize }: Pick<Grid, 'voxelSize'>, { card }: { readonly card: CommonCard }): string[] {
   const [least, most] = knownVoxels(card);
   const far = voxelSize.some((d, axis) => d * FAR.voxel < least[axis]! || d > FAR.voxel * most[axis]!);
   const known = mm(least) === mm(most) ? mm(least) : `${mm(least)} to ${mm(most)}`;
@@ -69,7 +74,7 @@ export function unlikeVoxels({ voxelSize }: Pick<Grid, 'voxelSize'>, { card }: {
 const NEAR = 0.1;
 
 /** The grid the network works on: along each axis the image's voxels if the model knows them, else the nearest that it knows. */
-export function workingGrid({ shape, voxelSize }: Sampling, card: Pick<ModelCard, 'voxelSize' | 'range'>): Sampling {
+export function workingGrid({ shape, voxelSize }: Sampling, card: Pick<CommonCard, 'voxelSize' | 'range'>): Sampling {
   const [least, most] = knownVoxels(card);
   const along = (axis: 0 | 1 | 2): number => {
     const d = voxelSize[axis];
@@ -81,7 +86,7 @@ export function workingGrid({ shape, voxelSize }: Sampling, card: Pick<ModelCard
 }
 
 /** What it costs to bring an image to the model's voxels and back. */
-export function resampledNote(voxelSize: Point, used: Point, { name }: ModelCard): string[] {
+export function resampledNote(voxelSize: Point, used: Point, { name }: CommonCard): string[] {
   if (used.every((d, axis) => d === voxelSize[axis])) return [];
   const lost = used.some((d, axis) => d > 1.1 * voxelSize[axis]!) ? '; detail finer than that is lost' : '';
   return [`Voxels are ${mm(voxelSize)} [z, y, x]: the image was brought to the ${mm(used)} that ${name} knows and back${lost}.`];

@@ -9,13 +9,12 @@ import { OptionError, ShapeError } from '../core/errors.js';
 import type { PetImage } from '../core/image.js';
 import { type CallOptions, last, turn } from '../core/iterate.js';
 import type { GuidedCard } from '../network/guided-card.js';
-import { planeMultiple } from '../network/guided-diffusion.js';
 import { ddpm } from '../prior/ddpm.js';
 import { posteriorTable, spacedTimesteps } from '../prior/schedule.js';
 import { torchNoise } from '../prior/torch-noise.js';
-import type { GuidedModel } from './guided-model.js';
+import { type GuidedModel, guidedPatches } from './guided-model.js';
 import { coveringShape, resample, type Sampling } from './resample.js';
-import { cutSlab, joinSlabs, slabStarts } from './slabs.js';
+import { cutSlab, joinSlabs } from './slabs.js';
 
 export interface Yu2025Options extends CallOptions {
   /** Ancestral steps; fewer are spread evenly over the schedule. @default all of the schedule, 1000 */
@@ -52,13 +51,11 @@ export interface Yu2025Grid {
   readonly patch: Shape3;
 }
 
-export function yu2025Grid(grid: Sampling, { voxelSize, tile, architecture }: GuidedCard): Yu2025Grid {
+export function yu2025Grid(grid: Sampling, card: GuidedCard): Yu2025Grid {
+  const { voxelSize } = card;
   const same = grid.voxelSize.every((d, axis) => Math.abs(d / voxelSize[axis]! - 1) < sameVoxel);
   const there = same ? grid : { shape: coveringShape(grid, voxelSize), voxelSize };
-  const [nz, ny, nx] = there.shape;
-  const multiple = planeMultiple(architecture);
-  const [h, w] = [ny, nx].map((n) => Math.ceil(n / multiple) * multiple) as [number, number];
-  return { same, grid: there, slabs: slabStarts(nz, tile.slices, tile.overlap), patch: [Math.min(nz, tile.slices), h, w] };
+  return { same, grid: there, ...guidedPatches(there.shape, card) };
 }
 
 /**

@@ -1,28 +1,16 @@
 /** @file  The card of an imported guided-diffusion model: everything that must be known to use its weights as they were meant. */
-import type { Point } from '../core/array.js';
 import { ModelError } from '../core/errors.js';
 import type { GuidedDiffusion } from './guided-diffusion.js';
 import { guidedWeights } from './guided-diffusion-graph.js';
+import type { CommonCard } from './model-card.js';
 
-export interface GuidedCard {
-  readonly name: string;
-  readonly version: string;
-  /** Licence of the weights. */
-  readonly licence: string;
+export interface GuidedCard extends CommonCard {
   readonly architecture: GuidedDiffusion;
   /** The network predicts the noise, and with two outputs the variance between its bounds. */
   readonly parameterisation: 'eps';
   /** β from `first` to `last` in equal steps. */
   readonly schedule: { readonly kind: 'linear'; readonly steps: number; readonly first: number; readonly last: number };
-  readonly intensity: {
-    readonly unit: 'SUV';
-    /** Network value = scale · SUV. */
-    readonly scale: number;
-    /** SUV above this were cut off in training. */
-    readonly ceiling: number;
-  };
-  /** Of the training data, mm [z, y, x]. */
-  readonly voxelSize: Point;
+  readonly intensity: CommonCard['intensity'] & { readonly ceiling: number };
   /** Slices evaluated at once, and how many of them neighbours share. The plane is evaluated whole. */
   readonly tile: { readonly slices: number; readonly overlap: number };
   /** What the second input is. */
@@ -31,8 +19,6 @@ export interface GuidedCard {
   readonly weights: 'fp32' | 'fp16';
   /** Where the weights came from: file, its SHA-256, prefix of the names, what was left over. */
   readonly source: Readonly<Record<string, unknown>>;
-  /** SHA-256 of weights.safetensors. */
-  readonly sha256: string;
 }
 
 /** Is this parsed JSON the card of a guided-diffusion model, whether right or wrong? */

@@ -6,35 +6,29 @@ import { parameterCount, parameterManifest } from './parameters.js';
 import { type Architecture, checkedArchitecture, checkedPatch } from './unet.js';
 
 /** Smallest and largest voxels that the model was trained on, mm [z, y, x]. */
-export function knownVoxels({ voxelSize, range }: Pick<ModelCard, 'voxelSize' | 'range'>): readonly [least: Point, most: Point] {
+export function knownVoxels({ voxelSize, range }: Pick<CommonCard, 'voxelSize' | 'range'>): readonly [least: Point, most: Point] {
   return range?.voxelSize ?? [voxelSize, voxelSize];
 }
 
-/** Everything that must be known to use the weights rightly. */
-export interface ModelCard {
+/** What the card of every model says, trained here or imported. */
+export interface CommonCard {
   readonly name: string;
   readonly version: string;
   /** Licence of the weights. */
   readonly licence: string;
-  readonly architecture: Architecture;
-  /** What the network predicts. */
-  readonly parameterisation: 'v';
-  /** α = cos(πt/2), σ = sin(πt/2). */
-  readonly schedule: 'cosine';
   readonly intensity: {
     readonly unit: 'SUV';
     /** Network value = scale · SUV. */
     readonly scale: number;
-    /** Mean of the truth over the bodies of the training subjects, SUV; images in no absolute unit are brought to it. */
-    readonly bodyMean: number;
+    /** Mean of the truth over the bodies of the training subjects, SUV; images in no absolute unit are brought to it. @default not known */
+    readonly bodyMean?: number | undefined;
+    /** SUV above this were cut off in training. @default none were */
+    readonly ceiling?: number | undefined;
   };
   /** Of the training data, mm [z, y, x]. */
   readonly voxelSize: Point;
-  /** Tiles to evaluate, voxels, and what neighbours share. */
-  readonly patch: Shape3;
-  readonly overlap: number;
-  /** What the condition volume is. */
-  readonly condition: 'low-count OSEM image';
+  /** Tiles to evaluate, voxels. @default the plane is evaluated whole */
+  readonly patch?: Shape3 | undefined;
   /** What the training images were like; images far outside are warned of. @default not known */
   readonly range?:
     | {
@@ -48,12 +42,27 @@ export interface ModelCard {
         readonly fieldOfView?: Point | undefined;
       }
     | undefined;
+  /** SHA-256 of weights.safetensors. */
+  readonly sha256: string;
+}
+
+/** Everything that must be known to use the weights of a model that was trained here. */
+export interface ModelCard extends CommonCard {
+  readonly architecture: Architecture;
+  /** What the network predicts. */
+  readonly parameterisation: 'v';
+  /** α = cos(πt/2), σ = sin(πt/2). */
+  readonly schedule: 'cosine';
+  readonly intensity: CommonCard['intensity'] & { readonly bodyMean: number };
+  readonly patch: Shape3;
+  /** Voxels that neighbouring tiles share. */
+  readonly overlap: number;
+  /** What the condition volume is. */
+  readonly condition: 'low-count OSEM image';
   /** What the weights were trained for: the mean mode, and diffusion with or without the low-count image. @default both */
   readonly modes?: readonly ('mean' | 'diffusion')[] | undefined;
   /** How it was made: configuration, command, compute, measured results. */
   readonly training: Readonly<Record<string, unknown>>;
-  /** SHA-256 of weights.safetensors. */
-  readonly sha256: string;
 }
 
 export interface Model {

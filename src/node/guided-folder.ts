@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ModelError } from '../core/errors.js';
 import { type CallOptions, turn } from '../core/iterate.js';
 import { type GuidedModel, guidedModel } from '../denoise/guided-model.js';
+import type { OpenModel } from '../denoise/open-model.js';
 import type { CheckpointTensor } from '../io/checkpoint.js';
 import { encodeTensor, openSafetensors, safetensorsHeader } from '../io/safetensors.js';
 import { type GuidedCard, isGuidedCard, parseGuidedCard } from '../network/guided-card.js';
@@ -15,6 +16,11 @@ import { openGuidedEvaluator, type PlannedEvaluator } from './guided-evaluator.j
 export interface LoadedGuidedModel extends GuidedModel, Pick<PlannedEvaluator, 'plan' | 'speed'> {
   /** Ends the worker. */
   dispose(): Promise<void>;
+}
+
+/** Was the model imported, rather than trained here? */
+export function isImported(model: OpenModel): model is LoadedGuidedModel {
+  return isGuidedCard(model.card);
 }
 
 /** The card of an imported model; undefined for a folder of another kind of model. @throws ModelError when the card is wrong. */

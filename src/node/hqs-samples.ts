@@ -4,9 +4,9 @@ import type { Grid, Unit } from '../core/image.js';
 import type { Denoiser, PoissonSubset, Prox } from '../core/interfaces.js';
 import type { CallOptions, Step } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
-import { bodyMean } from '../denoise/denoise-volume.js';
+import { matchedUnit } from '../denoise/denoise-volume.js';
 import type { OpenModel } from '../denoise/open-model.js';
-import { noiseGain, resampledDenoiser } from '../denoise/resample.js';
+import { noiseGain, resample, resampledDenoiser } from '../denoise/resample.js';
 import { workingGrid } from '../denoise/unlike.js';
 import { flipped, type PatientPosition } from '../geometry/frame.js';
 import { sigmaLadder } from '../prior/schedule.js';
@@ -47,12 +47,14 @@ export async function hqsSamples(
   const { start = 0.3, steps = 12, lambda = 0.3, zeta = 0.3, samples = 4, seed = 1, unit, signal } = options;
   const { startFwhm = 1.5 * grid.voxelSize[2] } = options;
   const filtered = await engine.gaussianPsf(grid, startFwhm).forward(osemImage, { signal });
-  const suvPerUnit = unit === 'SUV' ? 1 : model.card.intensity.bodyMean / bodyMean(filtered);
+  const suvPerUnit = unit === 'SUV' ? 1 : matchedUnit(model.card, filtered);
   // On other voxels than the model's, white noise of σ is noise of g σ there: the ladder is climbed by what the network sees.
   const there = workingGrid(grid, model.card);
   const unitSigma = suvPerUnit * model.card.intensity.scale * noiseGain(grid, there);
   const sigmas = sigmaLadder(start, steps).map((sigma) => sigma / unitSigma);
-  const prior = inWorld(resampledDenoiser(model.denoiser(suvPerUnit), grid, there), position);
+  // A model that is no prior of images alone is given the filtered image.
+  const given = model.can.includes('prior') ? undefined : await resample(flipped(filtered, position), grid, there, { signal });
+  const prior = inWorld(resampledDenoiser(model.denoiser(suvPerUnit, given), grid, there), position);
   const shape = grid.shape as Shape3;
   const sum = new Float64Array(filtered.data.length);
   const squares = new Float64Array(sum.length);
@@ -81,6 +83,7 @@ export async function hqsSamples(
     startFwhm,
     suvPerUnit,
     priorVoxelSize: there.voxelSize,
+    priorGiven: given === undefined ? 'nothing' : 'the filtered OSEM image',
     model: model.card.name,
     modelSha256: model.card.sha256,
   };

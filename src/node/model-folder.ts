@@ -6,9 +6,17 @@ import { ModelError } from '../core/errors.js';
 import { type OpenModel, openModel } from '../denoise/open-model.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { isGuidedCard } from '../network/guided-card.js';
-import { flatParameters, type Model, type ModelCard, namedParameters, parseModelCard } from '../network/model-card.js';
-import { type DeviceOptions, threadCount } from './devices.js';
+import {
+  type CommonCard,
+  flatParameters,
+  type Model,
+  type ModelCard,
+  namedParameters,
+  parseModelCard,
+} from '../network/model-card.js';
+import { threadCount } from './devices.js';
 import { type FileSet, json, readBytes, readJson, sha256, writeFolder } from './files.js';
+import { type LoadGuidedOptions, loadGuidedModel, readGuidedCard } from './guided-folder.js';
 import { openEvaluator } from './ort-evaluator.js';
 
 /** The model that comes with the package. */
@@ -24,10 +32,10 @@ export async function readModel(folder: string): Promise<Model> {
   if (!existsSync(cardFile)) throw new ModelError('This is no model folder: it has no model.json', { file: folder });
   const described = await readJson(cardFile);
   if (isGuidedCard(described)) {
-    throw new ModelError('This imported model is a pipeline of its own', {
+    throw new ModelError('This model was imported', {
       file: folder,
       expected: 'a model made by coincide train',
-      hint: 'Use it with coincide denoise --preset yu2025.',
+      hint: 'It denoises; it is not trained further here.',
     });
   }
   const card = parseModelCard(described, cardFile);
@@ -52,13 +60,20 @@ export async function writeModel(folder: string, model: Model, beside: FileSet =
   return card;
 }
 
-export interface LoadedModel extends OpenModel {
+export interface LoadedModel<C extends CommonCard = CommonCard> extends OpenModel<C> {
   /** Ends the workers. */
   dispose(): Promise<void>;
 }
 
-/** Reads a model and starts ONNX Runtime on it. @param folder @default the shipped model */
-export async function loadModel(folder: string = defaultModel, options: DeviceOptions = {}): Promise<LoadedModel> {
+/**
+ * Reads a model, trained here or imported, and starts ONNX Runtime on it.
+ * @param folder @default the shipped model
+ * @throws ModelError when the card is wrong, or the weights are not those of the card.
+ */
+export async function loadModel(folder?: undefined, options?: LoadGuidedOptions): Promise<LoadedModel<ModelCard>>;
+export async function loadModel(folder: string | undefined, options?: LoadGuidedOptions): Promise<LoadedModel>;
+export async function loadModel(folder: string = defaultModel, options: LoadGuidedOptions = {}): Promise<LoadedModel> {
+  if (existsSync(join(folder, 'model.json')) && (await readGuidedCard(folder))) return loadGuidedModel(folder, options);
   const { card, parameters } = await readModel(folder);
   const evaluator = openEvaluator(card.architecture, parameters, card.patch, { threads: threadCount(options) });
   return { ...openModel(card, evaluator), dispose: () => evaluator.dispose() };

@@ -4,6 +4,7 @@ import type { CallOptions } from '../core/iterate.js';
 import { random } from '../core/random.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { imageError } from '../metrics/psnr.js';
+import type { ModelCard } from '../network/model-card.js';
 import type { SubjectSource, SubjectVolume } from './subject.js';
 
 export interface Validation {
@@ -18,7 +19,7 @@ const tilesAcross = 2;
 
 /** PSNR before and after the mean mode, averaged over the first low-count image of each subject, in a box about its body's middle. */
 export async function validate(
-  model: OpenModel,
+  model: OpenModel<ModelCard>,
   subjects: readonly SubjectSource[],
   options: CallOptions = {},
 ): Promise<Validation> {

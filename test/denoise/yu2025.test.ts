@@ -185,7 +185,7 @@ describe('guidedModel', () => {
   it('is a denoiser in σ, in the units of the image, whole or in slabs', async () => {
     const model = toy((c) => c);
     const condition = fill([13, 5, 6], (i) => 40 + Math.sin(i)); // hot: nothing is clipped here
-    const denoiser = model.denoiser(condition);
+    const denoiser = model.denoiser(1, condition);
     const { sigmaMin, sigmaMax } = discrete();
     expect(denoiser.sigmaMin).toBeCloseTo(16 * sigmaMin, 6);
     expect(denoiser.sigmaMax).toBeCloseTo(16 * sigmaMax, 6);
@@ -194,8 +194,8 @@ describe('guidedModel', () => {
     expect(worst(await denoiser.denoise(x, sigma), condition)).toBeLessThan(2e-3);
     // In half the unit all values and σ double.
     const halved = model.denoiser(
-      fill([13, 5, 6], (i) => 2 * condition.data[i]!),
       0.5,
+      fill([13, 5, 6], (i) => 2 * condition.data[i]!),
     );
     const twice = await halved.denoise(
       fill([13, 5, 6], (i) => 2 * x.data[i]!),

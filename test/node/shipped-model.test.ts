@@ -5,6 +5,7 @@ import { fromWorld } from '../../src/geometry/frame.js';
 import { scannerByName } from '../../src/geometry/scanners.js';
 import { sinogramLayout } from '../../src/geometry/sinogram.js';
 import { imageError } from '../../src/metrics/psnr.js';
+import type { ModelCard } from '../../src/network/model-card.js';
 import { parameterCount } from '../../src/network/parameters.js';
 import { openEngine } from '../../src/node/devices.js';
 import { type LoadedModel, loadModel } from '../../src/node/model-folder.js';
@@ -14,7 +15,7 @@ import { acquire } from '../../src/simulate/acquisition.js';
 import { phantom } from '../../src/simulate/phantom.js';
 
 let engine: ProjectorEngine;
-let model: LoadedModel;
+let model: LoadedModel<ModelCard>;
 beforeAll(async () => {
   engine = await openEngine({ device: 'cpu' });
   model = await loadModel();

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { fill, type Shape3 } from '../../src/core/array.js';
 import type { OpenModel } from '../../src/denoise/open-model.js';
+import type { ModelCard } from '../../src/network/model-card.js';
 import { type Subject, sourceOf } from '../../src/train/subject.js';
 import { validate } from '../../src/train/validate.js';
 
@@ -18,7 +19,7 @@ const model = {
     seen.push({ shape: condition.shape, noise: given?.noise });
     return fill(condition.shape, (i) => condition.data[i]! - 0.05);
   },
-} as unknown as OpenModel;
+} as unknown as OpenModel<ModelCard>;
 
 it('compares first low-count image and mean mode with the truth, where there is activity, the same at every look', async () => {
   const found = await validate(model, [sourceOf(subject)]);
