@@ -14,12 +14,13 @@ import { type FileSet, json, mayReplace, writeFolder } from '../node/files.js';
 import { loadModel } from '../node/model-folder.js';
 import { type GreyPicture, picture, png, sideBySide, stacked } from '../node/png.js';
 import { reconstruct } from '../node/reconstruct.js';
+import { type ReportContent, type ReportImage, type ReportResult, reportPage, worldPoint } from '../node/report-page.js';
+import { factsTable } from '../node/report-tables.js';
 import { version } from '../node/version.js';
 import { gaussianPsf } from '../projector/psf.js';
 import { acquire } from '../simulate/acquisition.js';
 import { type Phantom, phantom } from '../simulate/phantom.js';
 import { duration } from './progress.js';
-import { type ReportImage, reportPage } from './report.js';
 import { type Result, type Run, verb } from './verb.js';
 
 const fullDose = 1.6e7;
@@ -78,14 +79,23 @@ export function demo(program: Command): void {
         onProgress: (f, text) => stage(0.4 + 0.58 * f, text),
       });
       stage.done();
-      const rows: ReportImage[] = [
-        { name: 'Truth', note: 'the phantom', image: truth.activity },
-        { name: 'OSEM', note: '2 iterations × 8 subsets', image: osem.image },
+      const { name, version: modelVersion, sha256 } = model.card;
+      const network = { model: { name, version: modelVersion, sha256 } };
+      const [{ image: osemImage, ...osemSidecar }, { image: hqsImage, spread: _, ...hqsSidecar }] = [osem, hqs];
+      const { image: denoisedImage, warnings } = denoised;
+      const results: ReportResult[] = [
+        { name: 'OSEM', note: '2 iterations × 8 subsets', image: osemImage, sidecar: osemSidecar },
         { name: 'OSEM + Gaussian', note: `${filtered.fwhm} mm FWHM, the best against the truth`, image: filtered.image },
-        { name: 'OSEM + denoiser', note: 'mean mode, one evaluation', image: denoised.image },
-        { name: 'HQS', note: 'unconditional prior, mean of 4 samples', image: hqs.image },
+        {
+          name: 'OSEM + denoiser',
+          note: 'mean mode, one evaluation',
+          image: denoisedImage,
+          sidecar: { ...network, mode: 'mean', warnings },
+        },
+        { name: 'HQS', note: 'unconditional prior, mean of 4 samples', image: hqsImage, sidecar: { ...network, ...hqsSidecar } },
       ];
-      const measured = rows.slice(1).map((row) => ({ name: row.name, ...measure(row.image, truth) }));
+      const reference = { name: 'Truth', note: 'the phantom', image: truth.activity };
+      const measured = results.map((row) => ({ name: row.name, ...measure(row.image, truth) }));
       const seconds = (performance.now() - started) / 1000;
       const provenance = {
         ...{
@@ -96,7 +106,7 @@ export function demo(program: Command): void {
           seconds: Math.round(seconds),
         },
         ...{
-          model: { name: model.card.name, version: model.card.version, sha256: model.card.sha256 },
+          ...network,
           subject,
           seed: run.options.seed,
           dose,
@@ -105,7 +115,22 @@ export function demo(program: Command): void {
         ...{ osem: osem.parameters, hqs: hqs.parameters },
         deviancePerBin: { osem: osem.deviancePerBin, hqs: hqs.deviancePerBin, expectedForHqs: hqs.expectedDeviancePerBin },
       };
-      const page = pageOf(rows, sampled.spread!, truth, measured, provenance, expected.prompts);
+      const about = {
+        coincide: version(),
+        command: 'npm run demo',
+        subject,
+        seed: run.options.seed,
+        dose,
+        seconds: Math.round(seconds),
+        expected,
+      };
+      const page = reportPage({
+        ...pageOf(truth, measured, expected.prompts, [reference, ...results]),
+        results,
+        reference,
+        spreads: [{ name: 'Spread', note: 'of 4 samples of the denoiser', image: sampled.spread! }],
+        about,
+      });
       const volumes = {
         truth: truth.activity,
         osem: osem.image,
@@ -117,7 +142,7 @@ export function demo(program: Command): void {
       const files: Record<string, Uint8Array> = {
         'report.html': Buffer.from(page),
         'report.json': json({ measured, ...provenance }),
-        'overview.png': overview(rows, hottest(truth)),
+        'overview.png': overview([reference, ...results], hottest(truth)),
       };
       for (const [name, image] of Object.entries(volumes)) files[`${name}.nii.gz`] = writeNifti(image, { gzip: true });
       await writeFolder(options.output, files satisfies FileSet);
@@ -172,40 +197,35 @@ function measure(image: PetImage, { activity, labels, names }: Phantom): Measure
 }
 
 function pageOf(
-  rows: ReportImage[],
-  spread: PetImage,
   truth: Phantom,
   measured: readonly (Measured & { name: string })[],
-  provenance: Record<string, unknown>,
   prompts: number,
-): string {
-  const through = hottest(truth);
-  return reportPage({
+  images: readonly ReportImage[],
+): Pick<ReportContent, 'title' | 'introduction' | 'at' | 'window' | 'tables'> {
+  return {
     title: 'coincide: one low-count scan, four reconstructions',
     introduction: [
-      `A simulated thorax, ${Math.round(prompts).toLocaleString('en')} expected prompts (1/20 of the full dose), on the demonstration scanner “small”: attenuation, randoms and scatter (20 % each), 5 mm resolution, Poisson counts. The shipped model was trained on other subjects of the same kind of phantom; the reconstructions know μ, randoms and scatter, not the truth.`,
+      `A simulated thorax, ${Math.round(prompts).toLocaleString('en')} expected prompts (1/20 of the full dose), on the demonstration scanner “small”: attenuation, randoms and scatter (20 % each), 5 mm resolution, Poisson counts. The shipped model was trained on other simulated subjects; the reconstructions know μ, randoms and scatter, not the truth.`,
     ],
-    images: rows,
-    through,
+    at: worldPoint(truth.activity, hottest(truth)),
     window: 8,
-    extra: {
-      row: { name: 'Spread', note: 'standard deviation over 4 samples of the denoiser; window 0 to 1', image: spread },
-      window: 1,
-    },
-    table: {
-      head: ['', 'PSNR, dB', 'SSIM', 'NRMSE', 'lesion CRC', 'liver CoV'],
-      rows: measured.map((m) => [
-        m.name,
-        m.psnr.toFixed(2),
-        m.ssim.toFixed(4),
-        m.nrmse.toFixed(4),
-        m.lesionCrc.toFixed(3),
-        `${(100 * m.liverCov).toFixed(1)} %`,
-      ]),
-      note: 'Against the phantom; PSNR range: max − min of the truth. CRC: mean over the hot lesions, 1 is full recovery. CoV: noise and texture in the liver. One subject, one noise realisation: an illustration, not evidence.',
-    },
-    provenance,
-  });
+    tables: [
+      {
+        caption: 'Agreement with the phantom',
+        head: ['', 'PSNR, dB', 'SSIM', 'NRMSE', 'lesion CRC', 'liver CoV'],
+        rows: measured.map((m) => [
+          m.name,
+          m.psnr.toFixed(2),
+          m.ssim.toFixed(4),
+          m.nrmse.toFixed(4),
+          m.lesionCrc.toFixed(3),
+          `${(100 * m.liverCov).toFixed(1)} %`,
+        ]),
+        note: 'PSNR range: max − min of the truth. CRC: mean over the hot lesions, 1 is full recovery. CoV: noise and texture in the liver. One subject, one noise realisation: an illustration, not evidence.',
+      },
+      factsTable(images),
+    ],
+  };
 }
 
 /** Transaxial and coronal slices of all images, side by side: the picture of the README. */

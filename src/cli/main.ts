@@ -12,6 +12,7 @@ import { importModel } from './import.js';
 import { info } from './info.js';
 import { phantom } from './phantom.js';
 import { recon } from './recon.js';
+import { report } from './report.js';
 import { simulate } from './simulate.js';
 import { train } from './train.js';
 
@@ -20,7 +21,7 @@ const program = new Command('coincide')
   .version(version())
   .showHelpAfterError('(see coincide <verb> --help)')
   .exitOverride();
-for (const add of [phantom, simulate, histogram, recon, denoise, batch, evaluate, train, importModel, info, doctor, demo])
+for (const add of [phantom, simulate, histogram, recon, denoise, batch, evaluate, train, importModel, report, info, doctor, demo])
   add(program);
 for (const command of program.commands) command.exitOverride().showHelpAfterError(`(see coincide ${command.name()} --help)`);
 

@@ -70,8 +70,8 @@ function centre({ affine, grid: { shape } }: PetImage): readonly number[] {
   return [0, 4, 8].map((row) => Math.round(middle.reduce((sum, c, column) => sum + affine[row + column]! * c, 0)));
 }
 
-/** Inverse of an affine: (M⁻¹, −M⁻¹ t). */
-function inverse(a: Float64Array): Float64Array {
+/** Inverse of an affine, 4 × 4, row-major: (M⁻¹, −M⁻¹ t). @throws GeometryError when there is none. */
+export function inverse(a: Float64Array): Float64Array {
   const [m00, m01, m02, tx, m10, m11, m12, ty, m20, m21, m22, tz] = a as unknown as number[];
   const c0 = m11! * m22! - m12! * m21!;
   const c1 = m12! * m20! - m10! * m22!;

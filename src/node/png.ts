@@ -1,4 +1,5 @@
-/** @file  8-bit grey PNG, and the pictures of a volume: slices and maximum-intensity projections in inverted grey, as PET is read. */
+/** @file  8-bit PNG, grey or with a palette, and the pictures of a volume: slices and maximum-intensity projections in inverted grey, as PET
+ *  is read, or in colours. */
 import { crc32, deflateSync } from 'node:zlib';
 import type { Volume } from '../core/array.js';
 
@@ -9,17 +10,21 @@ export interface GreyPicture {
   readonly pixels: Uint8Array;
 }
 
-/** The bytes of a PNG file (ISO/IEC 15948). */
-export function png({ width, height, pixels }: GreyPicture): Uint8Array {
+/**
+ * The bytes of a PNG file (ISO/IEC 15948).
+ * @param palette 256 × RGB: the colour of each pixel value. @default grey
+ */
+export function png({ width, height, pixels }: GreyPicture, palette?: Uint8Array): Uint8Array {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  header.set([8, 0, 0, 0, 0], 8);
+  header.set([8, palette ? 3 : 0, 0, 0, 0], 8);
   const rows = Buffer.alloc(height * (width + 1));
   for (let y = 0; y < height; y++) rows.set(pixels.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
   return Buffer.concat([
     Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
     chunk('IHDR', header),
+    ...(palette ? [chunk('PLTE', Buffer.from(palette))] : []),
     chunk('IDAT', deflateSync(rows)),
     chunk('IEND', Buffer.alloc(0)),
   ]);
@@ -34,16 +39,18 @@ function chunk(type: string, data: Buffer): Buffer {
   return framed;
 }
 
-export const dataUri = (picture: GreyPicture): string => `data:image/png;base64,${Buffer.from(png(picture)).toString('base64')}`;
+export function dataUri(picture: GreyPicture, palette?: Uint8Array): string {
+  return `data:image/png;base64,${Buffer.from(png(picture, palette)).toString('base64')}`;
+}
 
 /** How a volume in the world's axes is looked at: transaxial from the feet, coronal from the front, sagittal from the patient's left. */
 export type View = 'transaxial' | 'coronal' | 'sagittal';
 
 /**
  * One slice, or the maximum-intensity projection where `index` is absent, anterior or superior up and the patient's right on the left.
- * @param window value shown black; 0 is white.
+ * @param window value shown black. @param from value shown white.
  */
-export function picture(volume: Volume, view: View, window: number, index?: number): GreyPicture {
+export function picture(volume: Volume, view: View, window: number, index?: number, from = 0): GreyPicture {
   const [nz, ny, nx] = volume.shape as [number, number, number];
   const [width, height, depth] = view === 'transaxial' ? [nx, ny, nz] : view === 'coronal' ? [nx, nz, ny] : [ny, nz, nx];
   const at = (column: number, row: number, slice: number): number => {
@@ -54,10 +61,10 @@ export function picture(volume: Volume, view: View, window: number, index?: numb
   const pixels = new Uint8Array(width * height);
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
-      let value = index === undefined ? 0 : volume.data[at(column, row, index)]!;
+      let value = index === undefined ? from : volume.data[at(column, row, index)]!;
       if (index === undefined)
         for (let slice = 0; slice < depth; slice++) value = Math.max(value, volume.data[at(column, row, slice)]!);
-      pixels[row * width + column] = 255 - Math.max(0, Math.min(255, Math.round((255 * value) / window)));
+      pixels[row * width + column] = 255 - Math.max(0, Math.min(255, Math.round((255 * (value - from)) / (window - from))));
     }
   }
   return { width, height, pixels };
