@@ -47,13 +47,13 @@ export interface Cell extends Measures {
 }
 
 /** Labels of lesions begin here. */
-const firstLesion = 101;
+export const firstLesion = 101;
 /** Layers taken off every organ before its bias and noise are looked at. */
 const depth = 2;
 const leastVoxels = 60;
 
 export function assess(
-  s: coincide.SimulatedSubject,
+  s: Pick<coincide.SimulatedSubject, 'shape' | 'voxelSize' | 'truth' | 'labels' | 'names'>,
   image: coincide.Volume,
   drawn?: { readonly spread: coincide.Volume; readonly samples: number },
 ): Assessed {

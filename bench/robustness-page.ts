@@ -9,11 +9,11 @@ interface About {
   readonly studies: readonly string[];
 }
 
-type Interval = readonly [mean: number, low: number, high: number];
+export type Interval = readonly [mean: number, low: number, high: number];
 const resamplings = 2000;
 
 /** Values that are not numbers are left out. */
-function interval(values: readonly (number | null | undefined)[]): Interval | undefined {
+export function interval(values: readonly (number | null | undefined)[]): Interval | undefined {
   const x = values.filter((value): value is number => typeof value === 'number' && Number.isFinite(value));
   if (x.length === 0) return undefined;
   const mean = (pick: () => number): number => {
@@ -28,14 +28,14 @@ function interval(values: readonly (number | null | undefined)[]): Interval | un
   return [plain, means[Math.floor(0.025 * resamplings)]!, means[Math.ceil(0.975 * resamplings) - 1]!];
 }
 
-const show = (i: Interval | undefined, digits: number, sign = false): string => {
+export const show = (i: Interval | undefined, digits: number, sign = false): string => {
   if (!i) return '–';
   const number = (x: number): string => `${sign && x > 0 ? '+' : ''}${x.toFixed(digits)}`;
   return `${number(i[0])} (${number(i[1])} … ${number(i[2])})`;
 };
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
-const doseName = (dose: number): string => `1/${Math.round(1 / dose)}`;
+export const doseName = (dose: number): string => `1/${Math.round(1 / dose)}`;
 
 /** Gain over the better one of the tuned filters, which is chosen by the mean over the cells, so that chance does not choose it. */
 function gains(cells: readonly Cell[], method: string): number[] {

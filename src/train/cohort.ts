@@ -42,6 +42,8 @@ export interface Recipe {
   /** What the anatomy is: μ in 1/cm, or something like MR. */
   readonly anatomy: 'mu' | 'mr';
   readonly draws: readonly Draw[];
+  /** An odd number. @default as many as the voxels allow, from 33 to 81 */
+  readonly slices?: number | undefined;
 }
 
 /** How one low-dose image is made. */
@@ -108,6 +110,42 @@ export function simulateSubject(
   return simulateRecipe(recipeOf(config, own), config.voxels, engine, options);
 }
 
+/** A subject before it is scanned: all that the dice of a realisation do not decide. */
+export interface RecipeScan extends Pick<SimulatedSubject, 'shape' | 'voxelSize' | 'truth' | 'anatomy' | 'labels' | 'names'> {
+  /** Of the reconstruction, in the frame of the scanner; patient position HFS. */
+  readonly grid: Grid;
+  /** At full dose; with its factors, images are in SUV. */
+  readonly scan: ExpectedScan;
+  /** Resolution of the scanner, mm FWHM. */
+  readonly psf: number;
+}
+
+/** What the scanner of a recipe would count of its subject on average; `draws` take no part. @param voxels that images have about. */
+export async function recipeScan(
+  recipe: Recipe,
+  voxels: number,
+  engine: ProjectorEngine,
+  options: CallOptions = {},
+): Promise<RecipeScan> {
+  const { region, tracer, seed } = recipe;
+  const who = { seed, tracer };
+  const { kind, grid: place } = regionGrid(region, who, { ...recipe, voxels });
+  const { activity, mu, labels, names } = phantom(kind, { ...who, grid: place });
+  const scanner = virtualScanner(recipe.scanner);
+  // The bed brings the region to the middle of the scanner.
+  const centred = ({ values, unit }: PetImage): PetImage => petImage(centredGrid(place.shape, place.voxelSize), values, unit);
+  const scan = await expectedScan({
+    ...{ activity: centred(activity), mu: centred(mu), layout: virtualLayout(scanner, place), engine, ...options },
+    ...{ psf: scanner.psf, randomsFraction: scanner.randomsFraction, scatterFraction: scanner.scatterFraction },
+    sensitivity: scanner.sensitivity * relativeActivity[tracer] * recipe.exposure,
+  });
+  const anatomy = recipe.anatomy === 'mu' ? mu.values : await magneticResonance(labels, seed, options);
+  return {
+    ...{ shape: place.shape, voxelSize: place.voxelSize, truth: activity.values.data, anatomy: anatomy.data },
+    ...{ labels: labels.values.data, names, scan, psf: scanner.psf, grid: fromWorld(centred(activity), 'HFS').grid },
+  };
+}
+
 /** A subject as its recipe says. @param voxels that its images have about. */
 export async function simulateRecipe(
   recipe: Recipe,
@@ -115,34 +153,17 @@ export async function simulateRecipe(
   engine: ProjectorEngine,
   options: CallOptions = {},
 ): Promise<SimulatedSubject> {
-  const { region, tracer, seed } = recipe;
-  const who = { seed, tracer };
-  const { kind, grid: place } = regionGrid(region, who, { ...recipe, voxels });
-  const { activity, mu, labels, names } = phantom(kind, { ...who, grid: place });
-  const scanner = virtualScanner(recipe.scanner);
-  const layout = virtualLayout(scanner, place);
-  // The bed brings the region to the middle of the scanner.
-  const centred = ({ values, unit }: PetImage): PetImage => petImage(centredGrid(place.shape, place.voxelSize), values, unit);
-  const scan = await expectedScan({
-    ...{ activity: centred(activity), mu: centred(mu), layout, engine, ...options },
-    ...{ psf: scanner.psf, randomsFraction: scanner.randomsFraction, scatterFraction: scanner.scatterFraction },
-    sensitivity: scanner.sensitivity * relativeActivity[tracer] * recipe.exposure,
-  });
-  const { grid } = fromWorld(centred(activity), 'HFS');
-  const anatomy = recipe.anatomy === 'mu' ? mu.values : await magneticResonance(labels, seed, options);
+  const { grid, scan, psf, ...subject } = await recipeScan(recipe, voxels, engine, options);
+  const mask = fieldOfViewMask(scan.mean.layout, grid);
   const lowDose: Float32Array[] = [];
-  const mask = fieldOfViewMask(layout, grid);
   const models = new Map<boolean, readonly Undrawn[]>();
   for (const draw of recipe.draws) {
-    const known = models.get(draw.psf) ?? (await subsetsOf(scan, grid, engine, draw.psf ? scanner.psf : 0, options));
+    const known = models.get(draw.psf) ?? (await subsetsOf(scan, grid, engine, draw.psf ? psf : 0, options));
     models.set(draw.psf, known);
     const image = await reconstructDraw(known, mask, grid, draw, options);
     lowDose.push(toWorld(image, grid, 'HFS', 'SUV').values.data);
   }
-  return {
-    ...{ shape: place.shape, voxelSize: place.voxelSize, truth: activity.values.data, anatomy: anatomy.data, lowDose },
-    ...{ recipe, labels: labels.values.data, names, trues: scan.expected.trues },
-  };
+  return { ...subject, recipe, lowDose, trues: scan.expected.trues };
 }
 
 /** A subset whose data are still to be drawn. */

@@ -38,6 +38,8 @@ export interface RegionGrid {
   readonly along: number;
   /** Voxels wanted in all. */
   readonly voxels: number;
+  /** An odd number. @default as many as the voxels allow, from 33 to 81 */
+  readonly slices?: number | undefined;
 }
 
 /** Half of a scanner's bore, mm: what of the arms lies outside it is not there. */
@@ -47,7 +49,7 @@ const widest = 300;
 export function regionGrid(
   region: Region,
   subject: Pick<PhantomOptions, 'seed' | 'tracer' | 'arms'>,
-  { voxel, thickness, along, voxels }: RegionGrid,
+  { voxel, thickness, along, voxels, slices: given }: RegionGrid,
 ): { readonly kind: PhantomKind; readonly grid: Grid } {
   const { kind, middle, fineness } = places[region];
   const d = voxel * fineness;
@@ -56,7 +58,7 @@ export function regionGrid(
   const [ry, rx, y0, x0] = halfWidths(kind, subject, z0);
   const across = [ry, rx].map((r) => 2 * Math.floor(Math.min(r + 2 * d, widest) / d) + 1) as [number, number];
   const odd = (n: number): number => 2 * Math.floor(n / 2) + 1;
-  const slices = Math.min(81, Math.max(33, odd(voxels / (across[0] * across[1]))));
+  const slices = given ?? Math.min(81, Math.max(33, odd(voxels / (across[0] * across[1]))));
   const shape: Shape3 = [slices, ...across];
   const { origin, voxelSize } = centredGrid(shape, [dz, d, d]);
   const at: Point = [origin[0] + z0, origin[1] + y0, origin[2] + x0];

@@ -1,8 +1,13 @@
 /** Cohorts: what is drawn, what is kept out, and that their images are what a scanner would give. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { array } from '../../src/core/array.js';
+import { centredGrid, petImage } from '../../src/core/image.js';
+import { fromWorld } from '../../src/geometry/frame.js';
 import { openEngine } from '../../src/node/devices.js';
 import type { ProjectorEngine } from '../../src/projector/engine.js';
-import { recipeOf, simulateRecipe, simulateSubject, subjectSeed } from '../../src/train/cohort.js';
+import { systemModel } from '../../src/projector/system-model.js';
+import { deviance } from '../../src/recon/likelihood.js';
+import { recipeOf, recipeScan, simulateRecipe, simulateSubject, subjectSeed } from '../../src/train/cohort.js';
 import { type CohortConfig, checkedCohort, cohortSchema } from '../../src/train/cohort-config.js';
 import { regionGrid, regionNames } from '../../src/train/regions.js';
 
@@ -101,6 +106,19 @@ describe('simulated images', () => {
       Math.sqrt(image.reduce((sum, value, i) => sum + (value - truth[i]!) ** 2, 0) / n);
     expect(noise(lowDose[2]!)).toBeLessThan(0.85 * noise(lowDose[0]!));
     expect(noise(lowDose[3]!)).not.toBe(noise(lowDose[0]!));
+  });
+
+  it('come from a scan whose mean the truth explains, of as many slices as the recipe asks for', async () => {
+    const asked = { ...recipe, slices: 9 };
+    const { truth, shape, voxelSize, scan, grid, psf } = await recipeScan(asked, 0, engine);
+    expect(shape[0]).toBe(9);
+    const exact = { prompts: scan.mean, multiplicative: scan.multiplicative, additive: scan.additive, position: 'HFS' as const };
+    const subsets = await systemModel(exact, engine, grid, { psf });
+    const misfit = async (values: Float32Array): Promise<number> => {
+      const image = petImage(centredGrid(shape, voxelSize), array(shape, values), 'SUV');
+      return (await deviance(subsets, fromWorld(image, 'HFS').values)).deviance;
+    };
+    expect(await misfit(truth)).toBeLessThan(1e-4 * (await misfit(truth.map((x) => 1.02 * x))));
   });
 
   it('repeat for a seed', async () => {
