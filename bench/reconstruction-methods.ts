@@ -33,7 +33,8 @@ const denoised =
     const { image, spread } = await coincide.denoiseVolume(await scan.osem(), model, { seed, ...options(scan) });
     return { image: image.values, spread: spread?.values, samples: options(scan).samples };
   };
-const knowsAnatomy = ({ card }: coincide.OpenModel): boolean => card.architecture.knows?.includes('anatomy') ?? false;
+const knowsAnatomy = ({ card }: coincide.OpenModel): boolean =>
+  'architecture' in card && ((card as coincide.ModelCard).architecture.knows?.includes('anatomy') ?? false);
 
 /** λ of the diffusion family. */
 const lambdas = [0.1, 1];
