@@ -23,7 +23,7 @@ export type {
 export { type CallOptions, last, type Step, turn } from './core/iterate.js';
 export { noiseField, type Random, random } from './core/random.js';
 // Volume in, volume out
-export { type Denoised, type DenoiseOptions, denoiseVolume } from './denoise/denoise-volume.js';
+export { type Denoised, type DenoiseOptions, denoiseVolume, type SamplingUsed } from './denoise/denoise-volume.js';
 export { gaussianFilter } from './denoise/gaussian.js';
 export { type GuidedModel, guidedModel } from './denoise/guided-model.js';
 export { noiseLevel } from './denoise/noise-level.js';
@@ -77,7 +77,7 @@ export { type GuidedCard, parseGuidedCard } from './network/guided-card.js';
 export type { GuidedDiffusion } from './network/guided-diffusion.js';
 export { inferGuidedDiffusion, type KeyReport } from './network/infer-guided-diffusion.js';
 export { initialLora, type Lora, type LoraOptions, loraOf, mergeLora, namedLora } from './network/lora.js';
-export { flatParameters, type Model, type ModelCard, parseModelCard } from './network/model-card.js';
+export { type CommonCard, flatParameters, type Model, type ModelCard, parseModelCard } from './network/model-card.js';
 export { initialParameters, parameterCount } from './network/parameters.js';
 export type { AdaptedEvaluator, Evaluator, GraphRunner, GuidedEvaluator, Trainer } from './network/runner.js';
 export type { Architecture } from './network/unet.js';

@@ -13,6 +13,7 @@ const mayUse: Record<string, readonly string[]> = {
   network: ['core'],
   prior: ['core', 'network'],
   denoise: ['core', 'network', 'prior'],
+  web: ['core', 'io', 'network', 'prior', 'denoise'],
 };
 const onlyThere = ['node', 'cli'];
 const src = resolve(import.meta.dirname, '../src');

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import * as browser from '../src/index.js';
 import * as node from '../src/node/index.js';
+import * as web from '../src/web/index.js';
 
 it('coincide exports what it exports', () => {
   expect(Object.keys(browser).sort()).toMatchInlineSnapshot(`
@@ -201,6 +202,11 @@ it('coincide/node exports what it exports', () => {
   `);
 });
 
+it('coincide/web exports what it exports', () => {
+  expect(Object.keys(web)).toEqual(['openWebModel']);
+  expect(typesOf('src/web/index.ts')).toEqual(['WebModel', 'WebModelOptions', 'WebRuntime', 'WebSession']);
+});
+
 const root = resolve(import.meta.dirname, '..');
 
 /** Names of types that an entry exports: they leave no trace at run time, so they are read from its source. */
@@ -229,6 +235,7 @@ it('coincide exports these types', () => {
       "CheckpointTensor",
       "CohortConfig",
       "CoincidenceEvents",
+      "CommonCard",
       "CoverageOptions",
       "DdimOptions",
       "DdimStep",
@@ -300,6 +307,7 @@ it('coincide exports these types', () => {
       "ResidentImage",
       "ResidentModel",
       "ResidentOsemStep",
+      "SamplingUsed",
       "Scan",
       "Scanner",
       "Schedule",
@@ -349,7 +357,7 @@ it('coincide/node exports these types', () => {
 
 it('these are all entries', () => {
   const { exports } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
-  expect(Object.keys(exports)).toEqual(['.', './node', './kernel.wasm', './package.json']);
+  expect(Object.keys(exports)).toEqual(['.', './node', './web', './kernel.wasm', './package.json']);
 });
 
 const run = (...args: string[]): string => execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }).trim();

@@ -40,7 +40,7 @@ export interface DenoiseOptions extends CallOptions {
 }
 
 /** How an image was denoised: nothing is left to defaults. */
-export type Sampling =
+export type SamplingUsed =
   | { readonly mode: 'mean'; readonly evaluations: 1 }
   | {
       readonly mode: 'samples';
@@ -53,7 +53,7 @@ export type Sampling =
 
 export interface Denoised {
   readonly image: PetImage;
-  readonly sampling: Sampling;
+  readonly sampling: SamplingUsed;
   /** Standard deviation over the samples; too small to be a confidence interval. Only in mode 'samples' with two or more. */
   readonly spread?: PetImage | undefined;
   /** SUV that one unit of the image was taken for. */

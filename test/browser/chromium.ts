@@ -21,15 +21,19 @@ export interface OpenPage {
   close(): Promise<void>;
 }
 
+/** What is served beside the script: by URL, its type and bytes. */
+export type Served = Readonly<Record<string, readonly [type: string, body: () => string | Buffer | undefined]>>;
+
 /** Bundles a script of this folder as a user's bundler would, serves it, and opens a page with it. */
-export async function openPage(script: string): Promise<OpenPage> {
+export async function openPage(script: string, beside: Served = {}): Promise<OpenPage> {
   const bundle = await bundled(resolve(import.meta.dirname, script));
   const server = createServer(({ url }, response) => {
     // Isolated pages have SharedArrayBuffer.
     const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
     const html =
       '<!doctype html><meta charset="utf-8"><title>coincide</title><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>';
-    const files: Record<string, [type: string, body: () => string | Buffer | undefined]> = {
+    const files: Served = {
+      ...beside,
       '/': ['text/html', () => html],
       '/kernel.wasm': ['application/wasm', () => readFileSync(resolve(import.meta.dirname, '../../dist/kernel.wasm'))],
     };
