@@ -86,6 +86,7 @@ export { evaluateGraph, externalGradientGraph, loraGraph, loraTrainGraph, trainG
 export { type BowsherOptions, bowsher } from './prior/bowsher.js';
 export { type DdimOptions, type DdimStep, ddim } from './prior/ddim.js';
 export { type DdpmOptions, type DdpmStep, ddpm, type NoisePrediction, type PredictNoise } from './prior/ddpm.js';
+export { type DpmSolverStep, dpmSolver2m } from './prior/dpm-solver.js';
 export { gaussianDenoiser } from './prior/gaussian-denoiser.js';
 export type { Neighbourhood, PairOptions } from './prior/neighbours.js';
 export { precondition, scaledDenoiser } from './prior/precondition.js';

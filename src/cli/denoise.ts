@@ -20,6 +20,7 @@ interface Options {
   readonly samples?: number;
   readonly steps?: number;
   readonly start?: number;
+  readonly sampler: 'ddim' | 'dpm2';
   readonly eta: number;
   readonly unit?: Unit;
   readonly intensity: 'SUV' | 'body-mean';
@@ -44,6 +45,11 @@ export function denoise(program: Command): void {
     .option('--samples <n>', 'samples drawn (default: 4; imported models 1)', whole)
     .option('--steps <n>', 'network evaluations per sample (default: 2; imported models 20)', whole)
     .option('--start <t>', 'time at which sampling starts, in (0, 1) (default: 0.3)', fraction)
+    .addOption(
+      new Option('--sampler <name>', 'ddim: first order; dpm2: DPM-Solver++(2M), second order')
+        .choices(['ddim', 'dpm2'])
+        .default('ddim'),
+    )
     .option('--eta <x>', 'stochasticity of DDIM, in [0, 1]', share, 0)
     .addOption(new Option('--unit <name>', 'unit of the image, where the file does not say').choices(['SUV', 'Bq/mL', 'counts']))
     .addOption(new Option('--intensity <how>', 'how the unit becomes SUV').choices(['SUV', 'body-mean']).default('SUV'))
@@ -66,9 +72,9 @@ export function denoise(program: Command): void {
     checkOutputName(output);
     if (preset !== undefined) {
       const given = (
-        name: 'steps' | 'seed' | 'mode' | 'samples' | 'start' | 'eta' | 'spread' | 'intensity' | 'voxels',
+        name: 'steps' | 'seed' | 'mode' | 'samples' | 'start' | 'sampler' | 'eta' | 'spread' | 'intensity' | 'voxels',
       ): boolean => !['default', undefined].includes(command.getOptionValueSource(name));
-      const foreign = (['mode', 'samples', 'start', 'eta', 'spread', 'intensity', 'voxels'] as const).find(given);
+      const foreign = (['mode', 'samples', 'start', 'sampler', 'eta', 'spread', 'intensity', 'voxels'] as const).find(given);
       if (foreign !== undefined)
         throw new OptionError('The preset has no such choice', { key: `--${foreign}`, found: `--preset ${preset}` });
       const [steps, seed] = [given('steps') ? how.steps : undefined, given('seed') ? run.options.seed : undefined];

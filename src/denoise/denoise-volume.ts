@@ -1,14 +1,15 @@
 /** @file  Volume in, volume out.
  *    mean     x̂₀ = E[x₀ | image], one evaluation
- *    samples  x = b + √(σ₁² − s²) n, DDIM given the image from σ₁ down to 0; the mean of K samples, and their standard deviation as spread
+ *    samples  x = b + √(σ₁² − s²) n, a sampler given the image from σ₁ down to 0; the mean of K samples, and their standard deviation as spread
  *  b is the mean, s = 0, or from a model that knows no mean the image itself, whose noise s counts towards σ₁. n belongs to the volume. */
 import { array, fill, type Point, type Shape3, type Volume } from '../core/array.js';
 import { ModelError, OptionError, ShapeError } from '../core/errors.js';
 import type { PetImage } from '../core/image.js';
-import { type CallOptions, last } from '../core/iterate.js';
+import { type CallOptions, last, type Step } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
 import type { CommonCard } from '../network/model-card.js';
 import { ddim } from '../prior/ddim.js';
+import { dpmSolver2m } from '../prior/dpm-solver.js';
 import { cosine, sigmaLadder } from '../prior/schedule.js';
 import { noiseLevel } from './noise-level.js';
 import type { Given, OpenModel } from './open-model.js';
@@ -24,6 +25,8 @@ export interface DenoiseOptions extends CallOptions {
   readonly steps?: number | undefined;
   /** Time at which sampling starts, in (0, 1): the noise level is tan(πt/2) network units. @default the model's: 0.3 */
   readonly start?: number | undefined;
+  /** ddim: an Euler step of the probability flow, or DDPM with η; dpm2: DPM-Solver++(2M), of second order. @default 'ddim' */
+  readonly sampler?: 'ddim' | 'dpm2' | undefined;
   /** DDIM's η. @default 0 */
   readonly eta?: number | undefined;
   /** @default 1 */
@@ -44,7 +47,7 @@ export type SamplingUsed =
   | { readonly mode: 'mean'; readonly evaluations: 1 }
   | {
       readonly mode: 'samples';
-      readonly sampler: 'ddim';
+      readonly sampler: 'ddim' | 'dpm2';
       readonly samples: number;
       readonly steps: number;
       readonly start: number;
@@ -71,12 +74,14 @@ export interface Denoised {
  * @throws OptionError when the unit is not SUV and no other intensity is asked for, or an option is out of range.
  */
 export async function denoiseVolume(image: PetImage, model: OpenModel, options: DenoiseOptions = {}): Promise<Denoised> {
-  const { eta = 0, seed = 1, onProgress, signal } = options;
+  const { sampler = 'ddim', eta = 0, seed = 1, onProgress, signal } = options;
   const { mode = model.can.includes('mean') ? 'mean' : 'samples' } = options;
   const { samples = model.sampling.samples, steps = model.sampling.steps, start = model.sampling.start } = options;
   if (mode === 'samples' && !(Number.isInteger(samples) && samples > 0)) {
     throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
   }
+  if (sampler !== 'ddim' && eta !== 0)
+    throw new OptionError('Only DDIM is stochastic', { key: 'eta', expected: `0 with the sampler ${sampler}`, found: eta });
   if (image.values.shape.length !== 3) throw new ShapeError('Image', { expected: 'three axes', found: [...image.values.shape] });
   const unit = suvPerUnit(image, model, options.intensity ?? 'SUV');
   const { card } = model;
@@ -116,9 +121,9 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
     const n = noiseField(shape, seed, k * (steps + 1));
     const from = fill(shape, (i) => begin.data[i]! + added * n.data[i]!);
     const noise = (level: number): Volume => noiseField(shape, seed, k * (steps + 1) + level + 1);
-    const { image: sample } = await last(ddim(denoiser, from, ladder, { eta, noise, signal }), ({ fraction }) =>
-      onProgress?.((k + fraction) / samples),
-    );
+    const sampled: AsyncIterable<Step> =
+      sampler === 'dpm2' ? dpmSolver2m(denoiser, from, ladder, { signal }) : ddim(denoiser, from, ladder, { eta, noise, signal });
+    const { image: sample } = await last(sampled, ({ fraction }) => onProgress?.((k + fraction) / samples));
     for (let i = 0; i < sum.length; i++) {
       const value = Math.max(0, sample.data[i]!);
       sum[i]! += value;
@@ -130,7 +135,7 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   return {
     image: await back(average),
     ...(samples > 1 ? { spread: await back(deviation) } : {}),
-    sampling: { mode, sampler: 'ddim', samples, steps, start, eta },
+    sampling: { mode, sampler, samples, steps, start, eta },
     ...about,
   };
 }

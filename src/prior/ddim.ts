@@ -38,7 +38,7 @@ export async function* ddim(
   { eta = 0, noise, level: first = 0, signal }: DdimOptions = {},
 ): AsyncGenerator<DdimStep> {
   const steps = sigmas.length - 1;
-  check(denoiser, Array.from(sigmas), eta, noise, first);
+  check(checkedLadder(denoiser, sigmas), eta, noise, first);
   let x = contiguous(start);
   for (let level = first; level < steps; level++) {
     await turn(signal);
@@ -56,13 +56,9 @@ function ddimStep(x: Volume, clean: Volume, keep: number, s: number, n: Volume |
   return fill(x.shape, (i) => clean.data[i]! + keep * (x.data[i]! - clean.data[i]!) + (n === undefined ? 0 : s * n.data[i]!));
 }
 
-function check(
-  { sigmaMin, sigmaMax }: Denoiser,
-  ladder: readonly number[],
-  eta: number,
-  noise: DdimOptions['noise'],
-  level: number,
-): void {
+/** The levels of a sampler. @throws OptionError when they do not decrease, or leave the denoiser's range. */
+export function checkedLadder({ sigmaMin, sigmaMax }: Denoiser, sigmas: ArrayLike<number>): readonly number[] {
+  const ladder = Array.from(sigmas);
   const fault = { key: 'sigmas', found: ladder };
   if (ladder.length < 2 || ladder.some((sigma, i) => !(i === 0 || sigma < ladder[i - 1]!)) || !(ladder.at(-1)! >= 0)) {
     throw new OptionError('Noise levels', { ...fault, expected: 'two or more, strictly decreasing, the last ≥ 0' });
@@ -74,6 +70,10 @@ function check(
       hint: 'Levels are in the units of the volume: is the denoiser scaled to them?',
     });
   }
+  return ladder;
+}
+
+function check(ladder: readonly number[], eta: number, noise: DdimOptions['noise'], level: number): void {
   if (!(eta >= 0 && eta <= 1)) throw new OptionError('Stochasticity', { key: 'eta', expected: '0 to 1', found: eta });
   if (eta > 0 && noise === undefined)
     throw new OptionError('Fresh noise', { key: 'noise', expected: 'a function when eta > 0', found: noise });

@@ -89,6 +89,19 @@ describe('denoiseVolume', () => {
     expect(mean / (Math.tan(0.15 * Math.PI) * 0.5 * 2 * 0.92)).toBeLessThan(1.15);
   });
 
+  it('draws with either sampler, and says with which', async () => {
+    const half = toy((x, c) => (x + c) / 2);
+    const draw = async (sampler: 'ddim' | 'dpm2') => {
+      const { image: out, sampling } = await denoiseVolume(image([6, 10, 12]), half, { ...options, sampler });
+      expect(sampling).toEqual({ ...options, sampler, start: 0.3, eta: 0 });
+      return out.values.data;
+    };
+    const options = { mode: 'samples', samples: 1, steps: 5 } as const;
+    const [first, second] = [await draw('ddim'), await draw('dpm2')];
+    expect(first.some((value, i) => Math.abs(value - second[i]!) > 1e-3)).toBe(true);
+    await expect(denoiseVolume(image([4, 4, 4]), half, { ...options, sampler: 'dpm2', eta: 0.5 })).rejects.toThrow(/eta.*dpm2/);
+  });
+
   it('does not depend on the unit when the mean over the body is matched', async () => {
     const shrink = toy((_, c) => Math.tanh(c));
     const suv = image([6, 8, 9]);
