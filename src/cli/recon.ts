@@ -2,13 +2,20 @@
 import { existsSync, statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { OptionError } from '../core/errors.js';
+import type { PetImage } from '../core/image.js';
+import type { OpenModel } from '../denoise/open-model.js';
 import { defaultGrid } from '../geometry/grid.js';
 import { regrid } from '../geometry/regrid.js';
 import { openEngine } from '../node/devices.js';
+import { type DiffusionMethod, diffusionSettings, startImages } from '../node/diffusion-methods.js';
+import { writeFiles } from '../node/files.js';
 import { imageStem, readImage, writeImage } from '../node/images.js';
 import { readListMode } from '../node/list-mode-file.js';
-import { loadModel } from '../node/model-folder.js';
+import { encodeLora, readLora } from '../node/lora-file.js';
+import { isTrainable, loadModel, type TrainableModel } from '../node/model-folder.js';
 import {
+  canonical,
+  isDiffusion,
   type ListModeFit,
   type Method,
   methods,
@@ -32,6 +39,15 @@ interface Options
     | 'zeta'
     | 'samples'
     | 'startFwhm'
+    | 'startFrom'
+    | 'startIterations'
+    | 'eta'
+    | 'eps'
+    | 'prior'
+    | 'condition'
+    | 'anchor'
+    | 'rdpz'
+    | 'updates'
     | 'beta'
     | 'gamma'
     | 'penalisedIterations'
@@ -43,6 +59,14 @@ interface Options
   readonly size?: number;
   readonly model?: string;
   readonly spread?: string;
+  readonly checkpoint?: string;
+  readonly lora?: string;
+  readonly saveLora?: string;
+  readonly preset?: 'fast' | 'published';
+  readonly levels?: number;
+  readonly rank?: number;
+  readonly learningRate?: number;
+  readonly heldOut?: number;
   readonly listMode?: string;
   readonly frame?: number[];
   readonly span?: number;
@@ -73,16 +97,60 @@ export function recon(program: Command): void {
     .option('--beta <x>', 'bsrem, svrg, map-em: strength of the penalty, no unit (default 0.05)', positive)
     .option('--gamma <x>', 'bsrem, svrg: edge preservation of the relative difference prior (default 2)', notNegative)
     .option('--penalised-iterations <n>', 'bsrem, svrg, map-em: passes over the data (default 10; 30 for map-em)', whole)
-    .option('--anatomy <file>', 'bsrem, svrg, map-em: guide, a NIfTI of the same examination (Bowsher)')
-    .option('--neighbours <n>', 'with --anatomy: neighbours that count, of 26 (default 7)', whole)
-    .option('--model <dir>', 'hqs: model folder (default: the shipped model)')
-    .option('--samples <n>', 'hqs: samples that are averaged (default 4)', whole)
-    .option('--steps <n>', 'hqs: noise levels (default 12)', whole)
-    .option('--start <t>', 'hqs: time at which it starts, in (0, 1) (default 0.3)', fraction)
-    .option('--lambda <x>', 'hqs: weight of the prior (default 0.3)', positive)
-    .option('--zeta <x>', 'hqs: share of fresh noise, in [0, 1] (default 0.3)', share)
-    .option('--start-fwhm <mm>', 'hqs: filter of the image it starts from (default 1.5 voxels)', positive)
-    .option('--spread <file>', 'hqs: write the standard deviation over the samples')
+    .option(
+      '--anatomy <file>',
+      'a NIfTI of the same examination: guide of bsrem, svrg, map-em (Bowsher); given to the network of the diffusion methods',
+    )
+    .option('--neighbours <n>', 'bsrem, svrg, map-em with --anatomy: neighbours that count, of 26 (default 7)', whole)
+    .option('--model <dir>', 'diffusion methods: model folder (default: the shipped model)')
+    .option('--samples <n>', 'diffusion methods: samples that are averaged (default 4; 1 for dds, pnp-hqs, post)', whole)
+    .option('--steps <n>', 'diffusion methods: noise levels (default 12; pnp-hqs 8, dds 50, post 1)', whole)
+    .option('--start <t>', 'diffusion methods: network time at the start, in (0, 1) (default 0.3; dds 0.95, post 0.1)', fraction)
+    .addOption(
+      new Option('--start-from <image>', 'diffusion methods: image at the start (default rdp; dds noise, post osem)').choices(
+        startImages,
+      ),
+    )
+    .option('--start-fwhm <mm>', 'filter of an OSEM start; 0 for none (default 1.5 voxels)', notNegative)
+    .option('--start-iterations <n>', 'passes of BSREM for an RDP start (default 5)', whole)
+    .option('--lambda <x>', 'diffusion methods: weight of the prior, no unit (default 0.3; post 1)', positive)
+    .option('--zeta <x>', 'diffusion methods: share of fresh noise, in [0, 1] (default 0.3)', share)
+    .option('--eta <x>', 'diffusion methods: η of DDIM in [0, 1], in place of --zeta (dds 0.1)', share)
+    .addOption(
+      new Option('--eps <rule>', 'noise that goes on: (x − z)/σ, the network’s, or none (default rederived)').choices([
+        ...['rederived', 'network', 'none'],
+      ]),
+    )
+    .addOption(
+      new Option('--prior <mode>', 'the network’s diffusion or mean mode (default diffusion)').choices(['diffusion', 'mean']),
+    )
+    .addOption(
+      new Option('--condition <image>', 'osem: give the network the OSEM image too; uses the data twice').choices([
+        'none',
+        'osem',
+      ]),
+    )
+    .option('--updates <n>', 'diffusion methods: subset updates of a data step (default 2; dds 5)', whole)
+    .option('--anchor <x>', 'dds: weight of the network’s image, no unit (default 0.1)', positive)
+    .option('--rdpz <x>', 'dds: strength of relative differences between slices, no unit (default 0)', notNegative)
+    .option('--spread <file>', 'diffusion methods: write the standard deviation over the samples')
+    .option('--lora <file>', 'diffusion methods: adapter of the network, as --save-lora wrote it; ddip begins with it')
+    .option('--save-lora <file>', 'ddip: write what the network learned from the scan, .safetensors')
+    .addOption(
+      new Option('--preset <name>', 'ddip: ours, or 200 levels as published (default fast)').choices(['fast', 'published']),
+    )
+    .option('--levels <n>', 'ddip: noise levels of the adaptation (default 10; 200 as published)', whole)
+    .option('--rank <n>', 'ddip: rank of the adapter (default 4)', whole)
+    .option('--learning-rate <x>', 'ddip: step of AdamW (default 0.001; 0.0005 as published)', positive)
+    .option(
+      '--held-out <f>',
+      'ddip: share of the counts that judges the adaptation, 0 for none (default 0.1; 0 as published)',
+      fraction,
+    )
+    .option(
+      '--checkpoint <file>',
+      'where an interrupted run keeps its state; the same command goes on from there (default: the output’s name with .partial)',
+    )
     .requiredOption('-o, --output <file>', 'image to write, .nii.gz or .nii; a sidecar .json goes beside it');
   verb(command, async (run: Run, path: string, options: Options): Promise<Result> => {
     const started = performance.now();
@@ -91,31 +159,50 @@ export function recon(program: Command): void {
     imageStem(options.output);
     if (options.spread !== undefined) {
       imageStem(options.spread);
-      if (options.method !== 'hqs' || options.samples === 1) {
+      const { method } = options;
+      if (!isDiffusion(method) || samplesOf(canonical(method), options) < 2) {
         throw new OptionError('There is no spread without samples', {
           key: '--spread',
-          expected: '--method hqs with two or more samples',
+          expected: 'a diffusion method with two or more samples',
         });
       }
     }
     const { method, voxel, size, output } = options;
-    if (options.anatomy !== undefined && (method === 'osem' || method === 'mlem' || method === 'hqs')) {
-      const expected = '--method bsrem, svrg or map-em';
+    if (options.anatomy !== undefined && (method === 'osem' || method === 'mlem')) {
+      const expected = '--method bsrem, svrg, map-em, or a diffusion method';
       throw new OptionError('This method takes no guide', { key: '--anatomy', expected, found: method });
     }
+    if (options.saveLora !== undefined && method !== 'ddip')
+      throw new OptionError('Nothing is learned', { key: '--save-lora', expected: '--method ddip', found: method });
+    if (options.lora !== undefined && !isDiffusion(method))
+      throw new OptionError('This method has no network', { key: '--lora', expected: 'a diffusion method', found: method });
     const guide = options.anatomy === undefined ? undefined : await readImage(options.anatomy);
     const engine = await openEngine(run.options);
-    const model = method === 'hqs' ? await loadModel(options.model, run.options) : undefined;
+    const model = isDiffusion(method) ? await loadModel(options.model, run.options) : undefined;
     const stage = run.stage(method.toUpperCase());
+    let reached: { readonly image: () => PetImage; readonly phase: string } | undefined;
     try {
       const { layout } = 'events' in scan ? scan.events : scan.prompts;
       const grid = defaultGrid(layout, { voxel, size });
       const anatomy = guide && regrid(guide, grid, scan.position);
-      const settings = { ...options, anatomy, unit, model, seed: run.options.seed, signal: run.signal, onProgress: stage };
-      const result = await ('events' in scan
-        ? reconstruct(scan, grid, engine, settings)
-        : reconstruct(scan, grid, engine, settings));
-      const { image, spread, ...found } = result;
+      const checkpoint = options.checkpoint ?? `${output}.partial`;
+      const settings = {
+        ...{ ...options, anatomy, unit, model, seed: run.options.seed, signal: run.signal, onProgress: stage, say: run.say },
+        ...{ checkpoint, replaceCheckpoint: options.checkpoint === undefined },
+        adapter: options.lora === undefined ? undefined : await readLora(trainable(model).card, options.lora),
+        ddip: pick(options, ['preset', 'levels', 'rank', 'learningRate', 'heldOut']),
+        onImage: (image: () => PetImage, phase: string) => (reached = { image, phase }),
+      };
+      const work = 'events' in scan ? reconstruct(scan, grid, engine, settings) : reconstruct(scan, grid, engine, settings);
+      const result = await work.catch(async (error: unknown) => {
+        if (run.signal.aborted && reached) {
+          const unfinished = { output, scan: path, unfinished: reached.phase, checkpoint };
+          await writeImage(output, reached.image(), unfinished);
+          run.say(`${output} is what there was; the same command goes on from ${checkpoint}`);
+        }
+        throw error;
+      });
+      const { image, spread, adapter, ...found } = result;
       for (const warning of found.warnings) run.say(`warning: ${warning}`);
       const report = {
         output,
@@ -130,6 +217,10 @@ export function recon(program: Command): void {
       };
       await writeImage(output, image, report);
       if (options.spread && spread) await writeImage(options.spread, spread, report);
+      if (options.saveLora && adapter) {
+        const { architecture, sha256 } = trainable(model).card;
+        await writeFiles({ [options.saveLora]: encodeLora(architecture, adapter.lora, adapter.values, sha256) });
+      }
       stage.done();
       return { json: report, text: words(report) };
     } finally {
@@ -137,6 +228,22 @@ export function recon(program: Command): void {
       await engine.dispose();
     }
   });
+}
+
+function samplesOf(method: DiffusionMethod | 'ddip', { preset, ...options }: Options): number {
+  if (method === 'ddip') return options.samples ?? (preset === 'published' ? 0 : 4);
+  return diffusionSettings(method, { ...options, anatomy: undefined }).samples;
+}
+
+/** @throws OptionError for a model that has no weights to adapt. */
+function trainable(model: OpenModel | undefined): TrainableModel {
+  if (model && isTrainable(model)) return model;
+  throw new OptionError('Only models made by coincide train have adapters', { key: '--model', found: model?.card.name });
+}
+
+/** Some of the options, those that were given. */
+function pick<K extends keyof Options>(options: Options, keys: readonly K[]): Pick<Options, K> {
+  return Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]]))) as Pick<Options, K>;
 }
 
 /** What is reconstructed: list mode where it is named, or where the scan is a file that is no sinogram header; else a scan folder. */

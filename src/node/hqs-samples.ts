@@ -1,107 +1,205 @@
-/** @file  HQS for a whole reconstruction: OSEM → Gaussian filter → + σ₁ n → HQS with the unconditional prior, a few times; their mean. */
-import { array, fill, type Shape3, type Volume } from '../core/array.js';
-import type { Grid, Unit } from '../core/image.js';
-import type { Denoiser, PoissonSubset, Prox } from '../core/interfaces.js';
-import type { CallOptions, Step } from '../core/iterate.js';
+/** @file  The diffusion family for a whole reconstruction: a first image → + σ₁ n → the loop of `hqs.ts`, a few times; mean and spread. */
+import { array, fill, type Shape3, size, total, type Volume } from '../core/array.js';
+import type { Grid } from '../core/image.js';
+import type { Penalty, PoissonSubset } from '../core/interfaces.js';
 import { noiseField } from '../core/random.js';
-import { matchedUnit } from '../denoise/denoise-volume.js';
 import type { OpenModel } from '../denoise/open-model.js';
-import { noiseGain, resample, resampledDenoiser } from '../denoise/resample.js';
-import { workingGrid } from '../denoise/unlike.js';
-import { flipped, type PatientPosition } from '../geometry/frame.js';
-import { sigmaLadder } from '../prior/schedule.js';
+import { resampledNote } from '../denoise/unlike.js';
+import type { PatientPosition } from '../geometry/frame.js';
+import { rdp, rdpEpsilon } from '../prior/rdp.js';
 import type { ProjectorEngine } from '../projector/engine.js';
+import { ddsStep } from '../recon/dds-step.js';
 import { hqs } from '../recon/hqs.js';
+import { eventLikelihood } from '../recon/likelihood.js';
+import { kappa, totalSensitivity } from '../recon/penalised.js';
+import type { PoissonProx, PoissonProxOptions } from '../recon/poisson-prox.js';
+import { meanActivity } from '../recon/subset.js';
+import type { Course } from './course.js';
+import { type DiffusionMethod, type DiffusionOptions, type DiffusionSettings, diffusionSettings } from './diffusion-methods.js';
+import type { Adapter } from './lora-file.js';
+import { diffusionPrior, geometricLadder, meanPrior, type NetworkScale, networkScale, timeLadder } from './network-prior.js';
+import { penalised } from './penalised.js';
 
-export interface HqsSamplesOptions extends CallOptions {
-  /** Unit that the scan's calibration gives the image. @default 'counts' */
-  readonly unit?: Unit | undefined;
-  /** Time at which HQS starts, in (0, 1). @default 0.3 */
-  readonly start?: number | undefined;
-  /** Levels of HQS. @default 12 */
-  readonly steps?: number | undefined;
-  /** λ. @default 0.3 */
-  readonly lambda?: number | undefined;
-  /** ζ. @default 0.3 */
-  readonly zeta?: number | undefined;
-  /** Samples that are averaged. @default 4 */
-  readonly samples?: number | undefined;
-  /** Filter of the image that HQS starts from, mm FWHM. @default 1.5 voxels */
-  readonly startFwhm?: number | undefined;
-  /** @default 1 */
-  readonly seed?: number | undefined;
+/** What a reconstruction has at hand when its OSEM image is there. */
+export interface Situation {
+  readonly subsets: readonly PoissonSubset[];
+  /** The data step of HQS on these data, on the device where there is one. */
+  readonly dataStep: (options: PoissonProxOptions) => PoissonProx;
+  readonly osemImage: Volume;
+  readonly grid: Grid;
+  readonly engine: ProjectorEngine;
+  readonly position: PatientPosition;
+  readonly model: OpenModel;
+  readonly course: Course;
+  readonly onProgress: (fraction: number, doing: string) => void;
 }
 
-/** HQS from a filtered OSEM image, the mean and standard deviation of its samples. @param dataStep makes the data step of one sample. */
-export async function hqsSamples(
-  subsets: readonly PoissonSubset[],
-  dataStep: () => Prox,
-  osemImage: Volume,
-  grid: Grid,
-  engine: ProjectorEngine,
-  position: PatientPosition,
-  model: OpenModel,
-  options: HqsSamplesOptions,
-  onProgress: (fraction: number) => void,
-): Promise<{ image: Volume; spread?: Volume; parameters: Record<string, unknown> }> {
-  const { start = 0.3, steps = 12, lambda = 0.3, zeta = 0.3, samples = 4, seed = 1, unit, signal } = options;
-  const { startFwhm = 1.5 * grid.voxelSize[2] } = options;
-  const filtered = await engine.gaussianPsf(grid, startFwhm).forward(osemImage, { signal });
-  const suvPerUnit = unit === 'SUV' ? 1 : matchedUnit(model.card, filtered);
-  // On other voxels than the model's, white noise of σ is noise of g σ there: the ladder is climbed by what the network sees.
-  const there = workingGrid(grid, model.card);
-  const unitSigma = suvPerUnit * model.card.intensity.scale * noiseGain(grid, there);
-  const sigmas = sigmaLadder(start, steps).map((sigma) => sigma / unitSigma);
-  // A model that is no prior of images alone is given the filtered image.
-  const given = model.can.includes('prior') ? undefined : await resample(flipped(filtered, position), grid, there, { signal });
-  const prior = inWorld(resampledDenoiser(model.denoiser(suvPerUnit, given), grid, there), position);
+export interface Samples {
+  readonly image: Volume;
+  /** Standard deviation over two or more samples. */
+  readonly spread?: Volume | undefined;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly string[];
+  /** Of ddip. */
+  readonly adapter?: Adapter | undefined;
+}
+
+/** Reconstructs by a method of the family; the mean and standard deviation of its samples. */
+export async function hqsSamples(method: DiffusionMethod, situation: Situation, options: DiffusionOptions): Promise<Samples> {
+  const { subsets, osemImage, grid, model, course, onProgress } = situation;
+  const { signal, anatomy } = options;
+  const settings = diffusionSettings(method, options);
+  const { samples, seed, zeta, eta, eps, exactShare, updates, exactIterations } = settings;
+  const startFwhm = options.startFwhm ?? (method === 'post' ? 0 : 1.5 * grid.voxelSize[2]);
   const shape = grid.shape as Shape3;
-  const sum = new Float64Array(filtered.data.length);
-  const squares = new Float64Array(sum.length);
-  for (let k = 0; k < samples; k++) {
-    const noise = (level: number): Volume => noiseField(shape, seed, k * (steps + 1) + level + 1);
-    const n = noise(-1).data;
-    const from = fill(shape, (i) => filtered.data[i]! + sigmas[0]! * n[i]!);
-    let step: Step | undefined;
-    for await (step of hqs(prior, dataStep(), sigmas, from, { lambda, zeta, noise, signal }))
-      onProgress((k + step.fraction) / samples);
-    for (let i = 0; i < sum.length; i++) {
-      const value =
-        osemImage.data[i] === 0 && subsets.every(({ sensitivity }) => sensitivity.data[i] === 0) ? 0 : step!.image.data[i]!;
-      sum[i]! += value;
-      squares[i]! += value * value;
+  const { scale, smooth } = await scaleOf(situation, options);
+  const first = await startImage(settings, situation, scale, { ...options, startFwhm });
+  const sigmas = (eps === 'none' ? geometricLadder : timeLadder)(scale, settings.start, settings.steps);
+  // A model that is no prior of images alone is given the filtered image.
+  const alone = model.can.includes('prior');
+  const condition = settings.condition === 'osem' ? osemImage : alone || settings.prior === 'mean' ? undefined : smooth;
+  const prior = await (settings.prior === 'mean'
+    ? meanPrior(model, scale, { anatomy }, { signal })
+    : diffusionPrior(model, scale, { anatomy, condition }, { signal }));
+  const makeStep = await dataStepOf(method, settings, situation, smooth, signal);
+  const weight = method === 'dds' ? constantWeight(subsets, settings.anchor) : undefined;
+
+  const found = course.found('samples');
+  const take = (name: string): Volume => array(shape, found?.arrays[name] ?? new Float32Array(size(shape)));
+  let mean = take('mean');
+  let squares = take('squares');
+  const { sample: firstSample = 0, level: firstLevel = 0, nextSubset = 0 } = found?.numbers ?? {};
+  for (let sample = firstSample; sample < samples; sample++) {
+    const noise = (level: number): Volume => noiseField(shape, seed, sample * (settings.steps + 1) + level + 1);
+    const resumed = sample === firstSample && found !== undefined;
+    const n = eps === 'none' ? undefined : noise(-1).data;
+    const from = resumed
+      ? array(shape, found.arrays.x)
+      : fill(shape, (i) => first.data[i]! + (n === undefined ? 0 : sigmas[0]! * n[i]!));
+    const dataStep = makeStep({ updates, exactIterations, firstSubset: resumed ? nextSubset : 0 });
+    const level = resumed ? firstLevel : 0;
+    let image = resumed ? array(shape, found.arrays.image) : first;
+    for await (const step of hqs(prior, dataStep, sigmas, from, {
+      ...{ lambda: settings.lambda, weight, zeta, eta, eps, exactShare, noise, level, signal },
+    })) {
+      image = step.image;
+      const numbers = { sample, level: step.level + 1, nextSubset: dataStep.nextSubset() };
+      const arrays = { x: step.next.data, image: image.data, mean: mean.data, squares: squares.data };
+      await course.step('samples', sample * settings.steps + step.level + 1, { numbers, arrays }, image, {
+        ...{ sample: sample + 1, level: step.level + 1, sigma: step.sigma, rho: step.rho },
+        // One projection of one subset: cheap enough for one of the samples.
+        ...(sample === 0 ? { likelihood: await eventLikelihood(subsets[0]!, image, { signal }) } : {}),
+      });
+      onProgress((sample + step.fraction) / samples, `${method} ${sample + 1}.${step.level + 1}`);
     }
+    // Welford's running mean and sum of squares; a voxel that no subset sees holds nothing.
+    const value = seen(image, osemImage, subsets);
+    const before = mean;
+    mean = fill(shape, (i) => before.data[i]! + (value.data[i]! - before.data[i]!) / (sample + 1));
+    const [now, sum] = [mean.data, squares.data];
+    squares = fill(shape, (i) => sum[i]! + (value.data[i]! - before.data[i]!) * (value.data[i]! - now[i]!));
   }
-  const image = fill(shape, (i) => sum[i]! / samples);
-  const parameters = {
-    start,
-    steps,
-    lambda,
-    zeta,
-    samples,
-    seed,
-    startFwhm,
-    suvPerUnit,
-    priorVoxelSize: there.voxelSize,
-    priorGiven: given === undefined ? 'nothing' : 'the filtered OSEM image',
-    model: model.card.name,
-    modelSha256: model.card.sha256,
-  };
-  if (samples === 1) return { image, parameters };
-  const deviation = (i: number): number => Math.sqrt(Math.max(0, squares[i]! - sum[i]! ** 2 / samples) / (samples - 1));
+  const told = resampledNote(grid.voxelSize, scale.there.voxelSize, model.card);
+  const twice =
+    'The network was given the OSEM image of the same data that the likelihood uses: they count twice, and the spread is too small.';
   return {
-    image,
-    spread: array(
-      shape,
-      Float32Array.from(sum, (_, i) => deviation(i)),
-    ),
-    parameters,
+    image: mean,
+    ...(samples > 1 ? { spread: fill(shape, (i) => Math.sqrt(Math.max(0, squares.data[i]!) / (samples - 1))) } : {}),
+    parameters: {
+      ...{ ...settings, startFwhm, anatomy: anatomy !== undefined },
+      priorGiven: condition === undefined ? 'nothing' : condition === smooth ? 'the filtered OSEM image' : 'the OSEM image',
+      ...{ suvPerUnit: scale.suvPerUnit, networkPerUnit: scale.k, priorVoxelSize: scale.there.voxelSize },
+      ...{ model: model.card.name, modelSha256: model.card.sha256 },
+    },
+    warnings: condition === undefined ? told : [...told, twice],
   };
 }
 
-/** A denoiser of images in the world's axes, for images in the scanner's. */
-function inWorld(denoiser: Denoiser, position: PatientPosition): Denoiser {
-  const denoise: Denoiser['denoise'] = async (x, sigma, options) =>
-    flipped(await denoiser.denoise(flipped(x, position), sigma, options), position);
-  return { ...denoiser, denoise };
+/** The scale of the network for the scan, from its filtered OSEM image. */
+export async function scaleOf(
+  { engine, grid, osemImage, model, position }: Situation,
+  { unit, signal }: Pick<DiffusionOptions, 'unit' | 'signal'>,
+): Promise<{ readonly scale: NetworkScale; readonly smooth: Volume }> {
+  const smooth = await engine.gaussianPsf(grid, 1.5 * grid.voxelSize[2]).forward(osemImage, { signal });
+  return { scale: networkScale(model, smooth, unit, grid, position), smooth };
+}
+
+/** What the sampler starts from, before its noise. */
+export async function startImage(
+  { startFrom, startIterations }: Pick<DiffusionSettings, 'startFrom' | 'startIterations'>,
+  { subsets, osemImage, grid, engine, model, course, onProgress }: Situation,
+  scale: NetworkScale,
+  { anatomy, signal, startFwhm = 1.5 * grid.voxelSize[2] }: DiffusionOptions,
+): Promise<Volume> {
+  if (startFrom === 'noise') return array(grid.shape);
+  if (startFrom === 'osem') return startFwhm > 0 ? engine.gaussianPsf(grid, startFwhm).forward(osemImage, { signal }) : osemImage;
+  return course.phase(`start ${startFrom}`, grid.shape, async (found) => {
+    if (startFrom === 'mean') {
+      const prior = await meanPrior(model, scale, { anatomy }, { signal });
+      return prior.denoise(osemImage, 0, { signal });
+    }
+    const { image } = await penalised(
+      'bsrem',
+      subsets,
+      osemImage,
+      grid,
+      { iterations: startIterations, signal },
+      async (step) => {
+        onProgress(0, `RDP ${step.epoch + 1}.${step.subset + 1}`);
+        await course.step(
+          'start rdp',
+          step.done,
+          { numbers: { done: step.done }, arrays: { image: step.image.data } },
+          step.image,
+        );
+      },
+      found,
+    );
+    return image;
+  });
+}
+
+/** The data step of a sample: De Pierro's EM, or the gradient steps of DDS with its penalty. */
+async function dataStepOf(
+  method: DiffusionMethod,
+  { rdpz }: DiffusionSettings,
+  { subsets, dataStep, grid }: Situation,
+  image: Volume,
+  signal: AbortSignal | undefined,
+): Promise<(options: PoissonProxOptions) => PoissonProx> {
+  if (method !== 'dds') return dataStep;
+  const penalty = rdpz > 0 ? await betweenSlices(rdpz, subsets, grid, image, signal) : undefined;
+  return ({ updates, firstSubset }) => ddsStep(subsets, { updates, firstSubset, penalty });
+}
+
+/** RDPz: relative differences of neighbours in z alone, scaled as in `penalised.ts`. */
+async function betweenSlices(
+  strength: number,
+  subsets: readonly PoissonSubset[],
+  grid: Grid,
+  image: Volume,
+  signal: AbortSignal | undefined,
+): Promise<Penalty> {
+  const pairs = (counted: 0 | 2): Uint8Array => new Uint8Array(size(grid.shape)).fill(counted);
+  return rdp(grid, {
+    ...{ beta: strength * meanActivity(subsets), gamma: 2, epsilon: rdpEpsilon(image) },
+    kappa: await kappa(subsets, image, { signal }),
+    neighbourhood: Array.from({ length: 13 }, (_, direction) => pairs(direction === alongZ ? 2 : 0)),
+  });
+}
+/** Place of the step (1, 0, 0) among the 13 directions. */
+const alongZ = 8;
+
+/** ρ that, at the mean activity x̄ and the mean sensitivity s̄ of what is seen, is `anchor` times EM's own curvature s̄/x̄. */
+export function constantWeight(subsets: readonly PoissonSubset[], anchor: number): () => number {
+  const s = totalSensitivity(subsets);
+  const voxels = s.data.reduce((n, value) => n + Number(value > 0), 0);
+  const rho = (anchor * total(s)) / (Math.max(1, voxels) * (meanActivity(subsets) || 1));
+  return () => rho;
+}
+
+/** The image with 0 where no subset sees anything. */
+export function seen(image: Volume, osemImage: Volume, subsets: readonly PoissonSubset[]): Volume {
+  const unseen = (i: number): boolean => osemImage.data[i] === 0 && subsets.every(({ sensitivity }) => sensitivity.data[i] === 0);
+  return fill(image.shape, (i) => (unseen(i) ? 0 : image.data[i]!));
 }

@@ -4,7 +4,7 @@ import { size } from '../core/array.js';
 import { ModelError } from '../core/errors.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { type Lora, loraManifest, loraOf, mergeLora, namedLora } from '../network/lora.js';
-import type { Model } from '../network/model-card.js';
+import type { Model, ModelCard } from '../network/model-card.js';
 import type { Architecture } from '../network/unet.js';
 import { readBytes } from './files.js';
 
@@ -13,11 +13,26 @@ export function encodeLora(architecture: Architecture, lora: Lora, adapter: Floa
   return writeSafetensors(namedLora(architecture, lora, adapter), { lora: JSON.stringify(lora), base });
 }
 
+/** A choice of layers, and the values, flat. */
+export interface Adapter {
+  readonly lora: Lora;
+  readonly values: Float32Array;
+}
+
 /**
  * A model with the adapter of a file merged into its weights. Its card keeps the checksum of the weights it had.
  * @throws ModelError when the adapter belongs to other weights, or its tensors do not fit.
  */
 export async function withLora({ card, parameters }: Model, file: string): Promise<Model> {
+  const { lora, values } = await readLora(card, file);
+  return { card, parameters: mergeLora(card.architecture, lora, parameters, values) };
+}
+
+/**
+ * The adapter of a file.
+ * @throws ModelError when it belongs to other weights than the card's, or its tensors do not fit.
+ */
+export async function readLora(card: Pick<ModelCard, 'architecture' | 'sha256'>, file: string): Promise<Adapter> {
   const { tensors, metadata } = readSafetensors(await readBytes(file), file);
   if (metadata.lora === undefined || metadata.base !== card.sha256) {
     throw new ModelError('This adapter does not belong to the model', {
@@ -42,5 +57,5 @@ export async function withLora({ card, parameters }: Model, file: string): Promi
       });
     adapter.set(tensor!.data, offset);
   }
-  return { card, parameters: mergeLora(architecture, lora, parameters, adapter) };
+  return { lora, values: adapter };
 }

@@ -65,16 +65,36 @@ export interface LoadedModel<C extends CommonCard = CommonCard> extends OpenMode
   dispose(): Promise<void>;
 }
 
+/** A model trained here, with its weights at hand. */
+export interface TrainableModel extends LoadedModel<ModelCard> {
+  /** The weights as they were read. */
+  readonly parameters: Float32Array;
+  /** Worker threads it runs on. */
+  readonly threads: number;
+  /** Weights that it works with from now on, e.g. with an adapter merged into them. */
+  load(parameters: Float32Array): void;
+}
+
+/** Whether the weights of a model are at hand. */
+export function isTrainable(model: OpenModel): model is TrainableModel {
+  return 'parameters' in model && 'load' in model;
+}
+
 /**
  * Reads a model, trained here or imported, and starts ONNX Runtime on it.
  * @param folder @default the shipped model
  * @throws ModelError when the card is wrong, or the weights are not those of the card.
  */
-export async function loadModel(folder?: undefined, options?: LoadGuidedOptions): Promise<LoadedModel<ModelCard>>;
-export async function loadModel(folder: string | undefined, options?: LoadGuidedOptions): Promise<LoadedModel>;
-export async function loadModel(folder: string = defaultModel, options: LoadGuidedOptions = {}): Promise<LoadedModel> {
+export async function loadModel(folder?: undefined, options?: LoadGuidedOptions): Promise<TrainableModel>;
+export async function loadModel(folder: string | undefined, options?: LoadGuidedOptions): Promise<LoadedModel | TrainableModel>;
+export async function loadModel(
+  folder: string = defaultModel,
+  options: LoadGuidedOptions = {},
+): Promise<LoadedModel | TrainableModel> {
   if (existsSync(join(folder, 'model.json')) && (await readGuidedCard(folder))) return loadGuidedModel(folder, options);
   const { card, parameters } = await readModel(folder);
-  const evaluator = openEvaluator(card.architecture, parameters, card.patch, { threads: threadCount(options) });
-  return { ...openModel(card, evaluator), dispose: () => evaluator.dispose() };
+  const threads = threadCount(options);
+  const evaluator = openEvaluator(card.architecture, parameters, card.patch, { threads });
+  const { load } = evaluator;
+  return { ...openModel(card, evaluator), parameters, threads, load, dispose: () => evaluator.dispose() };
 }

@@ -9,6 +9,12 @@ import { type Architecture, checkedPatch } from '../network/unet.js';
 import { evaluateGraph } from '../network/unet-graphs.js';
 import { openPool, type PoolOptions } from './ort-pool.js';
 
+/** An evaluator whose weights can be changed. */
+export interface LoadableEvaluator extends Evaluator {
+  /** Weights of the calls that follow, copied. @throws ModelError when they do not fit the architecture. */
+  load(parameters: Float32Array): void;
+}
+
 /**
  * @param parameters flat, copied. @param patch [D, H, W] expected most, checked at once; others may come.
  * @throws ModelError when parameters or patch do not fit the architecture.
@@ -18,7 +24,7 @@ export function openEvaluator(
   parameters: Float32Array,
   patch: Shape3,
   options: PoolOptions = {},
-): Evaluator {
+): LoadableEvaluator {
   checkedPatch(architecture, patch);
   const shared = { parameters: checkedParameters(architecture, parameters) };
   const programs = new Map<string, Program>();
@@ -39,6 +45,7 @@ export function openEvaluator(
       const { v } = await pool.run(program, { x: given.data, features, skip }, callOptions);
       return array(program.outputs[0].shape, v);
     },
+    load: (others) => pool.share({ parameters: checkedParameters(architecture, others) }),
     dispose: () => pool.dispose(),
   };
 }

@@ -2,7 +2,7 @@
  *    R(x) = β x̄ Σ κ_j κ_k (relative difference),   κ² in counts per squared activity,   x̄ the mean activity
  *  so that β means the same for any scan, dose and unit: at activity x̄ a pair of neighbours is held together β times as strongly as the
  *  data hold a whole neighbourhood in place. */
-import type { Volume } from '../core/array.js';
+import { array, type Volume } from '../core/array.js';
 import type { Grid } from '../core/image.js';
 import type { PoissonSubset } from '../core/interfaces.js';
 import type { CallOptions } from '../core/iterate.js';
@@ -15,6 +15,7 @@ import type { OsemStep } from '../recon/osem.js';
 import { kappa, kktResidual } from '../recon/penalised.js';
 import { meanActivity } from '../recon/subset.js';
 import { svrg } from '../recon/svrg.js';
+import type { State } from './course.js';
 
 export const penalisedMethods = ['bsrem', 'svrg', 'map-em'] as const;
 export type PenalisedMethod = (typeof penalisedMethods)[number];
@@ -32,15 +33,30 @@ export interface PenalisedOptions extends CallOptions {
   readonly neighbours?: number | undefined;
 }
 
-/** BSREM or SVRG with the relative difference prior, or MAP-EM with the quadratic one, from an OSEM image. */
+/** A step, and the number of steps with it. */
+export interface CountedStep extends OsemStep {
+  readonly done: number;
+}
+
+export interface Penalised {
+  readonly image: Volume;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * BSREM or SVRG with the relative difference prior, or MAP-EM with the quadratic one, from an OSEM image.
+ * @param found of an earlier run: its image, and the number of steps it had done.
+ */
 export async function penalised(
   method: PenalisedMethod,
   subsets: readonly PoissonSubset[],
   osemImage: Volume,
   grid: Grid,
   options: PenalisedOptions,
-  onStep: (step: OsemStep) => void,
-): Promise<{ image: Volume; parameters: Record<string, unknown> }> {
+  onStep: (step: CountedStep) => void | Promise<void>,
+  found?: State,
+): Promise<Penalised> {
   const { beta = 0.05, gamma = 2, anatomy, neighbours = 7, signal } = options;
   const { iterations = method === 'map-em' ? 30 : 10 } = options;
   const pairs = {
@@ -48,7 +64,8 @@ export async function penalised(
     ...(anatomy ? { neighbourhood: await bowsher(anatomy, grid, { neighbours, signal }) } : {}),
   };
   const activity = meanActivity(subsets);
-  const start = { epochs: iterations, initial: osemImage, signal };
+  const initial = found ? array(osemImage.shape, found.arrays.image) : osemImage;
+  const start = { epochs: iterations, initial, start: found?.numbers.done ?? 0, signal };
   // Where x is near x̄ both priors have the same curvature.
   const smooth = quadratic(grid, { ...pairs, beta });
   const edges = rdp(grid, { ...pairs, beta: beta * activity, gamma, epsilon: rdpEpsilon(osemImage) });
@@ -57,14 +74,15 @@ export async function penalised(
     svrg: () => svrg(subsets, edges, start),
     'map-em': () => mapEm(subsets, smooth, start),
   }[method]();
-  let image = osemImage;
+  let image = initial;
   for await (const step of steps) {
     image = step.image;
-    onStep(step);
+    await onStep({ ...step, done: step.epoch * subsets.length + step.subset + 1 });
   }
   const penalty = method === 'map-em' ? smooth : edges;
   return {
     image,
+    warnings: [],
     parameters: {
       ...{ beta, ...(method === 'map-em' ? {} : { gamma }), penalisedIterations: iterations },
       ...(anatomy ? { neighbours } : {}),

@@ -1,31 +1,38 @@
 /** @file  Scan in, image out: the whole line in one call, as the command line, the demo and the examples use it.
  *    osem, mlem   x from a uniform image
  *    bsrem, svrg, map-em   OSEM → argmin L + R
- *    hqs          OSEM → Gaussian filter → + σ₁ n → HQS with the unconditional prior; the mean of a few samples */
-import type { Volume } from '../core/array.js';
+ *    diffpir (hqs), pnp-hqs, dds, post   OSEM → a first image → the loop of `hqs.ts` with a network; the mean of a few samples
+ *  A run that was stopped goes on from its checkpoint to the same image. */
+import { array, type Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
 import type { Grid, PetImage } from '../core/image.js';
-import type { Prox } from '../core/interfaces.js';
+import type { PoissonSubset, ResidentModel } from '../core/interfaces.js';
 import { last } from '../core/iterate.js';
 import type { OpenModel } from '../denoise/open-model.js';
-import { resampledNote, workingGrid } from '../denoise/unlike.js';
 import { toWorld } from '../geometry/frame.js';
 import { fieldOfViewMask } from '../geometry/grid.js';
 import type { ListModeScan, Scan } from '../geometry/scan.js';
+import { mergeLora } from '../network/lora.js';
 import type { ProjectorEngine } from '../projector/engine.js';
 import { expectedEvents, listModeModel } from '../projector/list-mode.js';
 import { type SystemModelOptions, systemModel } from '../projector/system-model.js';
-import { deviance, expectedDeviance } from '../recon/likelihood.js';
-import { type OsemStep, osem, uniformStart } from '../recon/osem.js';
-import { poissonProx } from '../recon/poisson-prox.js';
+import { deviance, eventLikelihood, expectedDeviance } from '../recon/likelihood.js';
+import { osem, uniformStart } from '../recon/osem.js';
+import { type PoissonProxOptions, poissonProx } from '../recon/poisson-prox.js';
 import { residentOsem, residentProx } from '../recon/resident.js';
-import { type HqsSamplesOptions, hqsSamples } from './hqs-samples.js';
+import { type Course, fingerprint, openCourse, type State, type TraceEntry } from './course.js';
+import { type DdipSamplesOptions, ddipSamples } from './ddip-samples.js';
+import { type DiffusionMethod, type DiffusionOptions, diffusionMethods } from './diffusion-methods.js';
+import { hqsSamples, type Samples, type Situation } from './hqs-samples.js';
+import type { Adapter } from './lora-file.js';
+import { isTrainable } from './model-folder.js';
 import { type PenalisedMethod, type PenalisedOptions, penalised, penalisedMethods } from './penalised.js';
 
-export type Method = 'osem' | 'mlem' | PenalisedMethod | 'hqs';
-export const methods: readonly Method[] = ['osem', 'mlem', ...penalisedMethods, 'hqs'];
+/** `hqs` is another name of `diffpir`. */
+export type Method = 'osem' | 'mlem' | PenalisedMethod | DiffusionMethod | 'hqs' | 'ddip';
+export const methods: readonly Method[] = ['osem', 'mlem', ...penalisedMethods, ...diffusionMethods, 'hqs', 'ddip'];
 
-export interface ReconstructOptions extends HqsSamplesOptions, Omit<PenalisedOptions, 'iterations'> {
+export interface ReconstructOptions extends DiffusionOptions, Omit<PenalisedOptions, 'iterations'> {
   /** @default 'osem' */
   readonly method?: Method | undefined;
   /** Ordered subsets of views; 1 for mlem. @default 8 */
@@ -36,9 +43,23 @@ export interface ReconstructOptions extends HqsSamplesOptions, Omit<PenalisedOpt
   readonly penalisedIterations?: number | undefined;
   /** Image-space resolution model, mm FWHM. @default none */
   readonly psf?: number | undefined;
-  /** For hqs: the prior. */
+  /** For the diffusion methods: the network; for ddip and with an adapter one of `loadModel`. */
   readonly model?: OpenModel | undefined;
+  /** For the diffusion methods: an adapter of the network, found on this scan or another; ddip begins with it. @default none */
+  readonly adapter?: Adapter | undefined;
+  /** For ddip: how the network is adapted. */
+  readonly ddip?: DdipSamplesOptions | undefined;
   readonly onProgress?: ((fraction: number, doing: string) => void) | undefined;
+  /** File in which the run keeps its state, and from which the same call goes on; removed at the end. @default none */
+  readonly checkpoint?: string | undefined;
+  /** Seconds between two states in the checkpoint. @default 20 */
+  readonly checkpointEvery?: number | undefined;
+  /** Whether a checkpoint of another run is replaced instead of refused. @default false */
+  readonly replaceCheckpoint?: boolean | undefined;
+  /** Lines for people. */
+  readonly say?: ((text: string) => void) | undefined;
+  /** Called after each step; `image()` is what there is. */
+  readonly onImage?: ((image: () => PetImage, phase: string) => void) | undefined;
 }
 
 /** The image as the sinogram sees it. */
@@ -67,19 +88,24 @@ export interface ListModeFit {
 
 export interface ReconstructedImage {
   readonly image: PetImage;
-  /** Standard deviation over the samples of hqs. */
+  /** Standard deviation over the samples of a diffusion method. */
   readonly spread?: PetImage | undefined;
+  /** Of ddip: what the network learned from the scan. */
+  readonly adapter?: Adapter | undefined;
   /** What the model does not know about this image, in words. */
   readonly warnings: readonly string[];
   /** What was used, for the sidecar. */
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** What each step did. `likelihood` is that of the first subset, but for a constant: the lower the better explained. */
+  readonly trace: readonly TraceEntry[];
 }
 export type Reconstruction = ReconstructedImage & SinogramFit;
 export type ListModeReconstruction = ReconstructedImage & ListModeFit;
 
 /**
  * Reconstructs a scan, or its list mode event by event, on a grid of the scanner frame.
- * @throws OptionError when hqs is given no model, or an option is out of range.
+ * @throws OptionError when a diffusion method is given no model, or an option is out of range. @throws FormatError for a checkpoint of
+ * another run.
  */
 export function reconstruct(
   scan: Scan,
@@ -99,74 +125,180 @@ export async function reconstruct(
   engine: ProjectorEngine,
   options: ReconstructOptions = {},
 ): Promise<Reconstruction | ListModeReconstruction> {
-  const { method = 'osem', psf, unit = 'counts', onProgress, signal } = options;
+  const { psf, unit = 'counts', onProgress, signal, model } = options;
+  const method = canonical(options.method ?? 'osem');
   const { iterations = method === 'mlem' ? 20 : 2 } = options;
   const subsetCount = method === 'mlem' ? 1 : (options.subsets ?? 8);
-  if (method === 'hqs' && !options.model)
-    throw new OptionError('HQS needs a prior', { key: 'model', expected: 'a model', found: 'none' });
-  const { samples = 4 } = options;
-  if (!(Number.isInteger(samples) && samples > 0)) {
-    throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
-  }
+  if (isDiffusion(method) && !model)
+    throw new OptionError(`${method} needs a prior`, { key: 'model', expected: 'a model', found: 'none' });
   const { subsets, resident, fitOf, position } = await dataOf(scan, grid, engine, {
     ...{ subsets: subsetCount, psf, signal },
     onProgress: (done) => onProgress?.(0.2 * done, 'system model'),
   });
+  const course = await openCourse({
+    ...{ checkpoint: options.checkpoint, every: options.checkpointEvery, replace: options.replaceCheckpoint, say: options.say },
+    ...(options.checkpoint === undefined ? {} : { work: workOf(options, grid, engine, subsets) }),
+    onImage: (image, phase) => options.onImage?.(() => toWorld(image, grid, position, unit), phase),
+  });
   const emShare = method === 'osem' || method === 'mlem' ? 0.7 : 0.2;
-  const seen = ({ epoch, subset, fraction }: Omit<OsemStep, 'image'>): void =>
-    onProgress?.(0.2 + emShare * fraction, `${method === 'mlem' ? 'MLEM' : 'OSEM'} ${epoch + 1}.${subset + 1}`);
-  let image = uniformStart(subsets);
-  let spread: Volume | undefined;
+  const em = { iterations, name: method === 'mlem' ? 'MLEM' : 'OSEM', signal };
   const data = 'events' in scan ? 'list mode' : 'sinogram';
-  let parameters: Record<string, unknown> = {
+  const used = {
     ...{ method, data, subsets: subsetCount, iterations, psf: psf ?? 0 },
     ...{ engine: engine.name, device: engine.details ?? 'one thread' },
   };
   try {
-    const em = { epochs: iterations, initial: image, signal };
-    if (iterations > 0 && resident) image = await (await last(residentOsem(resident, em), seen)).image();
-    else if (iterations > 0) ({ image } = await last(osem(subsets, em), seen));
-    if (isPenalised(method)) {
-      const result = await penalised(
-        method,
-        subsets,
-        image,
-        grid,
-        { ...options, iterations: options.penalisedIterations },
-        (step) => onProgress?.(0.4 + 0.5 * step.fraction, `${method.toUpperCase()} ${step.epoch + 1}.${step.subset + 1}`),
-      );
-      image = result.image;
-      parameters = { ...parameters, ...result.parameters };
+    const osemImage = await course.phase('osem', grid.shape, (found) =>
+      expectationMaximisation(subsets, resident, course, found, em, (done, doing) => onProgress?.(0.2 + emShare * done, doing)),
+    );
+    const after = (done: number, doing: string): void => onProgress?.(0.4 + 0.5 * done, doing);
+    let result: Samples = { image: osemImage, parameters: {}, warnings: [] };
+    if (isPenalised(method)) result = await withPenalty(method, subsets, osemImage, grid, course, options, after);
+    if (isDiffusion(method)) {
+      const dataStep = (step: PoissonProxOptions) => (resident ? residentProx(resident, step) : poissonProx(subsets, step));
+      const situation = { subsets, dataStep, osemImage, grid, engine, position, model: model!, course, onProgress: after };
+      result = await withNetwork(method, situation, options);
     }
-    if (method === 'hqs') {
-      const dataStep = (): Prox => (resident ? residentProx(resident) : poissonProx(subsets));
-      const result = await hqsSamples(subsets, dataStep, image, grid, engine, position, options.model!, options, (done) =>
-        onProgress?.(0.4 + 0.5 * done, 'HQS'),
-      );
-      ({ image, spread } = result);
-      parameters = { ...parameters, ...result.parameters };
-    }
+    const { image, spread, parameters, warnings, adapter } = result;
+    const lost = image.data.findIndex((value) => !Number.isFinite(value));
+    if (lost >= 0)
+      throw new Error(`The ${method} image is not finite at voxel ${lost}: please report this, with the sidecar of the scan.`);
+    onProgress?.(0.95, 'likelihood');
+    const fit = await fitOf(image);
+    await course.remove();
+    return {
+      image: toWorld(image, grid, position, unit),
+      ...(spread ? { spread: toWorld(spread, grid, position, unit) } : {}),
+      ...(adapter ? { adapter } : {}),
+      ...fit,
+      ...{ warnings, parameters: { ...used, ...parameters }, trace: course.trace },
+    };
+  } catch (error) {
+    if (signal?.aborted) await course.flush();
+    throw error;
   } finally {
     resident?.dispose();
   }
-  const lost = image.data.findIndex((value) => !Number.isFinite(value));
-  if (lost >= 0)
-    throw new Error(`The ${method} image is not finite at voxel ${lost}: please report this, with the sidecar of the scan.`);
-  onProgress?.(0.95, 'likelihood');
-  return {
-    image: toWorld(image, grid, position, unit),
-    ...(spread ? { spread: toWorld(spread, grid, position, unit) } : {}),
-    ...(await fitOf(image)),
-    warnings:
-      method === 'hqs'
-        ? resampledNote(grid.voxelSize, workingGrid(grid, options.model!.card).voxelSize, options.model!.card)
-        : [],
-    parameters,
-  };
 }
 
 function isPenalised(method: Method): method is PenalisedMethod {
   return (penalisedMethods as readonly string[]).includes(method);
+}
+
+export function isDiffusion(method: Method): method is DiffusionMethod | 'hqs' | 'ddip' {
+  return method === 'ddip' || (diffusionMethods as readonly string[]).includes(canonical(method));
+}
+
+/** A method with a network, with its adapter merged into it meanwhile. */
+async function withNetwork(
+  method: DiffusionMethod | 'ddip',
+  situation: Situation,
+  options: ReconstructOptions,
+): Promise<Samples> {
+  const { adapter, model } = options;
+  if (method === 'ddip')
+    return ddipSamples(situation, { ...options, ddip: { ...options.ddip, from: options.ddip?.from ?? adapter } });
+  if (adapter === undefined) return hqsSamples(method, situation, options);
+  if (!model || !isTrainable(model))
+    throw new OptionError('Only a model whose weights are at hand takes an adapter', {
+      key: 'model',
+      hint: 'Open it with loadModel.',
+    });
+  model.load(mergeLora(model.card.architecture, adapter.lora, model.parameters, adapter.values));
+  try {
+    return await hqsSamples(method, situation, options);
+  } finally {
+    model.load(model.parameters);
+  }
+}
+
+/** The method's own name. */
+export function canonical<M extends Method>(method: M | 'hqs'): Exclude<M, 'hqs'> | 'diffpir' {
+  return method === 'hqs' ? 'diffpir' : (method as Exclude<M, 'hqs'>);
+}
+
+/** What a checkpoint must agree with: the data, the engine, and every option that is a number or a name. */
+function workOf(options: ReconstructOptions, grid: Grid, engine: ProjectorEngine, subsets: readonly PoissonSubset[]): unknown {
+  const { checkpoint: _, checkpointEvery: __, ddip, adapter, ...rest } = options;
+  const plain = Object.entries(rest).filter(([, value]) => typeof value === 'number' || typeof value === 'string');
+  const anatomy = options.anatomy && Array.from(options.anatomy.data.subarray(0, 1 << 16));
+  const learned = adapter && Array.from(adapter.values);
+  return [grid, engine.name, plain.sort(), ddip, learned, options.model?.card.sha256, anatomy, fingerprint(subsets)];
+}
+
+/** Whether the likelihood is worked out after so many steps: once a pass, and after eight steps at the least, since it costs half a step. */
+function worthALook(done: number, { length }: readonly PoissonSubset[]): boolean {
+  return done % Math.max(length, 8) === 0;
+}
+
+type Doing = (fraction: number, doing: string) => void;
+
+/** OSEM, or MLEM with one subset, from a uniform image. */
+async function expectationMaximisation(
+  subsets: readonly PoissonSubset[],
+  resident: ResidentModel | undefined,
+  course: Course,
+  found: State | undefined,
+  { iterations, name, signal }: { iterations: number; name: string; signal: AbortSignal | undefined },
+  onProgress: Doing,
+): Promise<Volume> {
+  const uniform = uniformStart(subsets);
+  if (iterations === 0) return uniform;
+  const start = found?.numbers.done ?? 0;
+  const initial = found ? array(uniform.shape, found.arrays.image) : uniform;
+  const run = { epochs: iterations, initial, start, signal };
+  const kept = async (image: Volume, done: number): Promise<void> => {
+    const likelihood = worthALook(done, subsets) ? await eventLikelihood(subsets[0]!, image, { signal }) : undefined;
+    const says = likelihood === undefined ? undefined : { likelihood };
+    await course.step('osem', done, { numbers: { done }, arrays: { image: image.data } }, image, says);
+  };
+  let image = initial;
+  if (resident) {
+    const step = await last(residentOsem(resident, run), ({ epoch, subset, fraction }) =>
+      onProgress(fraction, `${name} ${epoch + 1}.${subset + 1}`),
+    );
+    image = await step.image();
+    await kept(image, iterations * subsets.length);
+    return image;
+  }
+  for await (const step of osem(subsets, run)) {
+    image = step.image;
+    await kept(image, step.epoch * subsets.length + step.subset + 1);
+    onProgress(step.fraction, `${name} ${step.epoch + 1}.${step.subset + 1}`);
+  }
+  return image;
+}
+
+/** BSREM, SVRG or MAP-EM from the OSEM image. */
+async function withPenalty(
+  method: PenalisedMethod,
+  subsets: readonly PoissonSubset[],
+  osemImage: Volume,
+  grid: Grid,
+  course: Course,
+  options: ReconstructOptions,
+  onProgress: Doing,
+): Promise<Samples> {
+  const { signal } = options;
+  // Between its anchors SVRG needs more than an image.
+  const period = method === 'svrg' ? 2 * subsets.length : 1;
+  return penalised(
+    method,
+    subsets,
+    osemImage,
+    grid,
+    { ...options, iterations: options.penalisedIterations },
+    async ({ image, done, epoch, subset, fraction, stepSize }) => {
+      const state = done % period === 0 ? { numbers: { done }, arrays: { image: image.data } } : undefined;
+      const says = worthALook(done, subsets) && {
+        likelihood: await eventLikelihood(subsets[0]!, image, { signal }),
+        ...(stepSize === undefined ? {} : { stepSize }),
+      };
+      await course.step(method, done, state, image, says || undefined);
+      onProgress(fraction, `${method.toUpperCase()} ${epoch + 1}.${subset + 1}`);
+    },
+    course.found(method),
+  );
 }
 
 /** The model of the data, and how well an image explains them. */

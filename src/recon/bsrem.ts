@@ -46,7 +46,8 @@ export async function* bsrem(
     const l = await likelihoodGradient(data[k]!, x, { signal });
     const r = await penalty.derivatives(x, { signal });
     const gradient = (j: number): number => data.length * l.data[j]! + r.gradient.data[j]!;
-    x = projectedStep(x, gradient, p(x, r.curvature), 1 / (1 + relaxation * epoch));
-    yield { image: x, epoch, subset: k, fraction: (done + 1) / steps };
+    const stepSize = 1 / (1 + relaxation * epoch);
+    x = projectedStep(x, gradient, p(x, r.curvature), stepSize);
+    yield { image: x, epoch, subset: k, stepSize, fraction: (done + 1) / steps };
   }
 }

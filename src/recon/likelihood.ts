@@ -3,7 +3,7 @@
  *    deviance                  D = 2 Σ y ln(y/ȳ) − (y − ȳ)            (twice the Kullback-Leibler divergence)
  *    its mean if ȳ is true     E D = 2 Σ E[k ln k] − ȳ ln ȳ,  k ~ Poisson(ȳ)
  *  A bin with ȳ ≤ 0 cannot count and is left out of all three, as it is in the reconstruction. */
-import { expectShape, type Volume } from '../core/array.js';
+import { dot, expectShape, type Volume } from '../core/array.js';
 import type { PoissonSubset } from '../core/interfaces.js';
 import { type CallOptions, turn } from '../core/iterate.js';
 import { checkedSubsets, expectedCounts } from './subset.js';
@@ -31,6 +31,22 @@ export async function negLogLikelihood(subsets: readonly PoissonSubset[], x: Vol
   await forEachBin(subsets, x, options, (y, ybar) => {
     if (ybar > 0) sum += y > 0 ? ybar - y * Math.log(ybar) : ybar;
   });
+  return sum;
+}
+
+/**
+ * L(x) of one subset but for Σ b, which no image changes: ⟨s, x⟩ − Σ y ln ȳ. It asks for ȳ in the bins that counted alone, so that it is
+ * right for list mode too, where L itself would need all bins. One projection.
+ */
+export async function eventLikelihood(subset: PoissonSubset, image: Volume, options: CallOptions = {}): Promise<number> {
+  const x = expectShape(image, subset.model.inShape, 'image');
+  const ybar = (await expectedCounts(subset, x, options)).data;
+  const y = subset.prompts.data;
+  let sum = dot(subset.sensitivity, x);
+  for (let i = 0; i < y.length; i++) {
+    if (i % CHUNK === CHUNK - 1) await turn(options.signal);
+    if (y[i]! > 0 && ybar[i]! > 0) sum -= y[i]! * Math.log(ybar[i]!);
+  }
   return sum;
 }
 

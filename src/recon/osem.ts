@@ -22,6 +22,8 @@ export interface OsemStep extends Step {
   readonly epoch: number;
   /** Subset just used, from 0. */
   readonly subset: number;
+  /** α of methods that have a step size. */
+  readonly stepSize?: number | undefined;
 }
 
 /**

@@ -1,0 +1,113 @@
+/** @file  The diffusion family as settings of one loop (`hqs.ts`). Each preset is a published method, moved where a small 3D network asks for
+ *  it: fewer levels, a start from a classical image. Everything can be set by hand. */
+import type { Volume } from '../core/array.js';
+import { OptionError } from '../core/errors.js';
+import type { Unit } from '../core/image.js';
+import type { CallOptions } from '../core/iterate.js';
+import type { NoiseRule } from '../recon/hqs.js';
+
+export type DiffusionMethod = 'diffpir' | 'pnp-hqs' | 'dds' | 'post';
+export const diffusionMethods: readonly DiffusionMethod[] = ['diffpir', 'pnp-hqs', 'dds', 'post'];
+
+/** What the sampler starts from: BSREM with the relative difference prior, filtered OSEM, the network's mean of OSEM, or noise alone. */
+export const startImages = ['rdp', 'osem', 'mean', 'noise'] as const;
+export type StartImage = (typeof startImages)[number];
+
+export interface DiffusionOptions extends CallOptions {
+  /** Unit that the scan's calibration gives the image. @default 'counts' */
+  readonly unit?: Unit | undefined;
+  /** Network time at which the sampler starts, in (0, 1). @default 0.3; dds 0.95; post 0.1 */
+  readonly start?: number | undefined;
+  /** What it starts from. @default 'rdp'; dds 'noise'; post 'osem' */
+  readonly startFrom?: StartImage | undefined;
+  /** Filter of an OSEM start, mm FWHM; 0 is none. @default 1.5 voxels; post 0 */
+  readonly startFwhm?: number | undefined;
+  /** Passes of BSREM for an RDP start, and its strength, see `PenalisedOptions`. @default 5 */
+  readonly startIterations?: number | undefined;
+  /** Noise levels. @default 12; pnp-hqs 8; dds 50; post 1 */
+  readonly steps?: number | undefined;
+  /** λ: weight of the prior, ρ = λ/σ². @default 0.3; post 1 */
+  readonly lambda?: number | undefined;
+  /** dds: weight of the anchor, the same at all levels, in the curvature that the data have at the mean activity. @default 0.1 */
+  readonly anchor?: number | undefined;
+  /** dds: strength of a relative difference prior between neighbouring slices, no unit. @default 0 */
+  readonly rdpz?: number | undefined;
+  /** ζ. @default 0.3 */
+  readonly zeta?: number | undefined;
+  /** η of DDIM, in place of ζ. @default none; dds 0.1 */
+  readonly eta?: number | undefined;
+  /** Which noise goes on to the next level. @default 'rederived'; pnp-hqs and post 'none'; dds 'network' */
+  readonly eps?: NoiseRule | undefined;
+  /** The network as a diffusion denoiser, or its mean mode. @default 'diffusion'; post 'mean' */
+  readonly prior?: 'diffusion' | 'mean' | undefined;
+  /** Whether the diffusion network is given the scan's OSEM image too, which uses the data twice. @default 'none' */
+  readonly condition?: 'none' | 'osem' | undefined;
+  /** Anatomy on the grid of the reconstruction (μ, CT or MR, 0 in air), for models that know one. @default none */
+  readonly anatomy?: Volume | undefined;
+  /** Subset updates of a data step; the count runs on from level to level. @default 2; dds 5 */
+  readonly updates?: number | undefined;
+  /** Updates with all data of the last levels' data steps. @default 3; post 10 */
+  readonly exactIterations?: number | undefined;
+  /** Share of the levels, the last ones, that take all data. @default 0.2 */
+  readonly exactShare?: number | undefined;
+  /** Samples that are averaged. @default 4; dds, pnp-hqs, post 1 */
+  readonly samples?: number | undefined;
+  /** @default 1 */
+  readonly seed?: number | undefined;
+}
+
+/** The settings, complete but for what has no default. */
+export type DiffusionSettings = Required<
+  Pick<
+    { [K in keyof DiffusionOptions]: Exclude<DiffusionOptions[K], undefined> },
+    | ('start' | 'startFrom' | 'startIterations' | 'steps' | 'lambda' | 'zeta' | 'eps' | 'prior' | 'condition')
+    | ('updates' | 'exactIterations' | 'exactShare' | 'samples' | 'seed' | 'anchor' | 'rdpz')
+  >
+> &
+  Pick<DiffusionOptions, 'eta'>;
+
+const diffpir: DiffusionSettings = {
+  ...{ start: 0.3, startFrom: 'rdp', startIterations: 5, steps: 12, lambda: 0.3, anchor: 0.1, rdpz: 0 },
+  ...{ zeta: 0.3, eta: undefined, eps: 'rederived', prior: 'diffusion', condition: 'none' },
+  ...{ updates: 2, exactIterations: 3, exactShare: 0.2, samples: 4, seed: 1 },
+};
+const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
+  diffpir,
+  'pnp-hqs': { ...diffpir, eps: 'none', steps: 8, samples: 1 },
+  dds: { ...diffpir, start: 0.95, startFrom: 'noise', steps: 50, eta: 0.1, eps: 'network', updates: 5, samples: 1 },
+  post: {
+    ...diffpir,
+    start: 0.1,
+    startFrom: 'osem',
+    steps: 1,
+    lambda: 1,
+    eps: 'none',
+    prior: 'mean',
+    exactIterations: 10,
+    samples: 1,
+  },
+};
+
+/** @throws OptionError for settings that contradict one another. */
+export function diffusionSettings(method: DiffusionMethod, options: DiffusionOptions): DiffusionSettings {
+  const preset = presets[method];
+  const given = Object.fromEntries(
+    Object.keys(preset).flatMap((key) => {
+      const value = options[key as keyof DiffusionOptions];
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+  // ζ by hand takes the place of a preset's η.
+  const eta = options.zeta !== undefined && options.eta === undefined ? { eta: undefined } : {};
+  const settings: DiffusionSettings = { ...preset, ...eta, ...given };
+  const { samples, eps, startFrom, prior, condition } = settings;
+  if (!(Number.isInteger(samples) && samples > 0))
+    throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
+  if (eps === 'none' && samples > 1)
+    throw new OptionError('Without fresh noise all samples are the same', { key: 'samples', expected: '1', found: samples });
+  if (eps === 'none' && startFrom === 'noise')
+    throw new OptionError('Without noise there is no start from noise', { key: 'startFrom', expected: 'rdp, osem or mean' });
+  if (prior === 'mean' && condition !== 'none')
+    throw new OptionError('The mean mode has its condition already', { key: 'condition', expected: 'none', found: condition });
+  return settings;
+}
