@@ -71,7 +71,7 @@ describe('the line', () => {
     expect(sidecar.coincide).toMatch(/^\d+\.\d+\.\d+$/);
   });
 
-  it('stops on Ctrl-C within a second, with exit code 130 and no half file', async () => {
+  it('stops on Ctrl-C within a second, with exit code 130, what there was, and no half file', async () => {
     const before = performance.now();
     const { code, stderr } = await coincide(
       ['recon', 's', '--method', 'mlem', '--iterations', '2000', '-o', 'mlem.nii.gz'],
@@ -81,7 +81,9 @@ describe('the line', () => {
     expect(code).toBe(130);
     expect(stderr).toContain('Interrupted');
     expect(performance.now() - before).toBeLessThan(2500 + 1500);
-    expect(existsSync(join(dir, 'mlem.nii.gz'))).toBe(false);
+    expect(existsSync(join(dir, 'mlem.nii.gz'))).toBe(true);
+    expect(JSON.parse(readFileSync(join(dir, 'mlem.json'), 'utf8'))).toMatchObject({ unfinished: 'osem' });
+    expect(existsSync(join(dir, 'mlem.nii.gz.partial'))).toBe(true);
     expect(readdirSync(dir).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
