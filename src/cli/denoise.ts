@@ -1,12 +1,14 @@
 /** @file  coincide denoise: a volume to a cleaner volume. */
 import { type Command, Option } from 'commander';
+import { fill, type Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
-import type { Unit } from '../core/image.js';
+import type { PetImage, Unit } from '../core/image.js';
 import { type Denoised, denoiseVolume } from '../denoise/denoise-volume.js';
 import { guidedPatches } from '../denoise/guided-model.js';
 import { workingGrid } from '../denoise/unlike.js';
+import { regridLike } from '../geometry/regrid.js';
 import { isImported } from '../node/guided-folder.js';
-import { imageStem } from '../node/images.js';
+import { imageStem, readImage } from '../node/images.js';
 import { type LoadedModel, loadModel } from '../node/model-folder.js';
 import { checkOutput, checkOutputName, readStudy, type Study, studyReport, writeStudy } from '../node/study.js';
 import { version as ownVersion } from '../node/version.js';
@@ -27,10 +29,25 @@ interface Options {
   readonly voxels: 'model' | 'image';
   readonly model?: string;
   readonly preset?: 'yu2025';
+  readonly draft?: boolean;
+  readonly anatomy?: string;
   readonly memory?: number;
   readonly spread?: string;
   readonly output: string;
 }
+
+const foreignToPresets = [
+  'mode',
+  'samples',
+  'start',
+  'sampler',
+  'eta',
+  'spread',
+  'intensity',
+  'voxels',
+  'anatomy',
+  'draft',
+] as const;
 
 export function denoise(program: Command): void {
   const command = program
@@ -58,6 +75,8 @@ export function denoise(program: Command): void {
         .choices(['model', 'image'])
         .default('model'),
     )
+    .option('--anatomy <file>', 'CT (HU or μ in 1/cm) or MR of the same examination, a NIfTI, for models that know anatomy')
+    .option('--draft', 'compute in 8-bit integers: about twice as fast and rougher')
     .option('--model <dir>', 'model folder, also of an imported model (default: the shipped model)')
     .addOption(new Option('--preset <name>', 'the published pipeline of an imported model').choices(['yu2025']))
     .option('--memory <size>', 'what an imported model may take, e.g. 8GB (default: three quarters of the machine’s)', memorySize)
@@ -68,13 +87,12 @@ export function denoise(program: Command): void {
     );
   verb(command, async (run: Run, source: string, options: Options): Promise<Result> => {
     const started = performance.now();
-    const { unit, model: folder, preset, memory, spread: spreadFile, output, ...how } = options;
+    const { unit, model: folder, preset, memory, draft, anatomy: guideFile, spread: spreadFile, output, ...how } = options;
     checkOutputName(output);
     if (preset !== undefined) {
-      const given = (
-        name: 'steps' | 'seed' | 'mode' | 'samples' | 'start' | 'sampler' | 'eta' | 'spread' | 'intensity' | 'voxels',
-      ): boolean => !['default', undefined].includes(command.getOptionValueSource(name));
-      const foreign = (['mode', 'samples', 'start', 'sampler', 'eta', 'spread', 'intensity', 'voxels'] as const).find(given);
+      const given = (name: 'steps' | 'seed' | (typeof foreignToPresets)[number]): boolean =>
+        !['default', undefined].includes(command.getOptionValueSource(name));
+      const foreign = foreignToPresets.find(given);
       if (foreign !== undefined)
         throw new OptionError('The preset has no such choice', { key: `--${foreign}`, found: `--preset ${preset}` });
       const [steps, seed] = [given('steps') ? how.steps : undefined, given('seed') ? run.options.seed : undefined];
@@ -84,7 +102,7 @@ export function denoise(program: Command): void {
     const study = await readStudy(source, { unit, dicomUnit: how.intensity === 'SUV' ? 'SUV' : 'file' });
     await checkOutput(output, study);
     const intensity = intensityOf(study, how.intensity);
-    const model = await loadModel(folder, { ...run.options, memory, signal: run.signal });
+    const model = await loadModel(folder, { ...run.options, draft, memory, signal: run.signal });
     try {
       const { mode: asked = model.can.includes('mean') ? 'mean' : 'samples', samples: drawn = model.sampling.samples } = how;
       if (spreadFile !== undefined && (asked === 'mean' || drawn < 2)) {
@@ -93,13 +111,16 @@ export function denoise(program: Command): void {
           expected: '--mode samples with two or more samples',
         });
       }
+      const guide = guideFile === undefined ? undefined : await readGuide(guideFile, study.frames[0]!);
       const plan = await toldPlan(run, study, model, how, memory);
       const stage = run.stage('denoise');
       const done: Denoised[] = [];
       for (const [k, frame] of study.frames.entries()) {
         const onProgress = (fraction: number): void => stage((k + fraction) / study.frames.length);
         const seed = run.options.seed + k;
-        done.push(await denoiseVolume(frame, model, { ...how, intensity, seed, signal: run.signal, onProgress }));
+        done.push(
+          await denoiseVolume(frame, model, { ...how, anatomy: guide?.anatomy, intensity, seed, signal: run.signal, onProgress }),
+        );
       }
       stage.done();
       const warnings = [...new Set([...study.warnings, ...done.flatMap((frame) => frame.warnings)])];
@@ -118,7 +139,9 @@ export function denoise(program: Command): void {
           warnings,
         },
         ...{
+          ...(guideFile === undefined ? {} : { anatomyFile: guideFile, anatomyUnit: guide!.anatomyUnit }),
           model: { name, version, licence, sha256 },
+          precision: draft ? 'int8' : 'float32',
           device: 'cpu',
           engine: 'onnxruntime',
           time: new Date().toISOString(),
@@ -160,6 +183,17 @@ async function toldPlan(
   const { shape } = voxels === 'image' ? grid : workingGrid(grid, model.card);
   const { slabs, patch } = guidedPatches(shape, model.card);
   return { plan: await sayPlan(run, model, { patch, slabs: frames.length * samples * slabs.length, steps }) };
+}
+
+/** Below this no μ and no MR lies: it is CT in Hounsfield units. */
+const hounsfieldBelow = -200;
+
+/** The anatomy at the voxels of an image, 0 in air; and how its values were taken. */
+async function readGuide(file: string, like: PetImage): Promise<{ anatomy: Volume; anatomyUnit: string }> {
+  const guide = await readImage(file, 'unknown');
+  const hounsfield = guide.values.data.some((value) => value < hounsfieldBelow);
+  const values = fill(guide.values.shape, (i) => Math.max(0, guide.values.data[i]! + (hounsfield ? 1000 : 0)));
+  return { anatomy: regridLike({ ...guide, values }, like), anatomyUnit: hounsfield ? 'HU + 1000' : 'as it is, 0 in air' };
 }
 
 /** How the voxels become SUV: by what the file tells, or as asked. @throws the reason why the file has no SUV. */

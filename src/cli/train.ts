@@ -5,19 +5,21 @@ import { openModel } from '../denoise/open-model.js';
 import { initialLora, loraOf, mergeLora } from '../network/lora.js';
 import type { Model, ModelCard } from '../network/model-card.js';
 import { discriminatorManifest, initialParameters, parameterCount, started } from '../network/parameters.js';
+import type { Activations } from '../network/quantise.js';
 import type { Architecture } from '../network/unet.js';
-import type { Adapted, Adversary } from '../network/unet-graphs.js';
+import { type Adapted, type Adversary, calibrationGraph } from '../network/unet-graphs.js';
 import { openEngine, threadCount } from '../node/devices.js';
 import { type FileSet, mayReplace, readJson } from '../node/files.js';
 import { encodeLora } from '../node/lora-file.js';
 import { readModel, writeModel } from '../node/model-folder.js';
 import { openEvaluator } from '../node/ort-evaluator.js';
 import { chooseProvider } from '../node/ort-probe.js';
-import type { Provider } from '../node/ort-session.js';
+import { openSession, type Provider } from '../node/ort-session.js';
 import { openTrainer } from '../node/ort-trainer.js';
 import { type Checkpoint, openTrainingFolder, type Progress, type TrainingFolder } from '../node/training-folder.js';
 import { version } from '../node/version.js';
 import { meanOnly } from '../train/batch.js';
+import { calibrate } from '../train/calibrate.js';
 import { simulateSubject } from '../train/cohort.js';
 import { parseTrainingConfig, type TrainingConfig } from '../train/config.js';
 import { architectureOf, fallNow, paceOf, train as trainingSteps } from '../train/loop.js';
@@ -56,8 +58,10 @@ async function trainModel(run: Run, file: string, options: Options): Promise<Res
   const cohortSeconds = cpuSeconds();
   const trained = await optimise(run, folder, config, task, training, validation);
   const cpuMinutes = { cohort: round(cohortSeconds / 60), training: round(trained.cpuSeconds / 60) };
+  const weights = task.weights(trained.average);
   const card: ModelCard = {
     ...cardOf(config, task.architecture, training),
+    activations: await calibrated(config, task.architecture, weights, validation),
     training: {
       ...{ coincide: version(), command: `coincide train ${file} -o ${output}`, config },
       ...(base === undefined ? {} : { from: { name: base.card.name, version: base.card.version, sha256: base.card.sha256 } }),
@@ -74,7 +78,7 @@ async function trainModel(run: Run, file: string, options: Options): Promise<Res
   };
   const written = await writeModel(
     output,
-    { card, parameters: task.weights(trained.average) },
+    { card, parameters: weights },
     { 'train.json': await readFile(file), ...task.beside(trained.average) },
   );
   const { lowCount, meanMode } = trained.validation;
@@ -141,6 +145,22 @@ async function cohort(
     await engine.dispose();
   }
   return { training: subjects.slice(0, config.cohort.subjects), validation: subjects.slice(config.cohort.subjects) };
+}
+
+/** For drafts; from subjects that training did not see. */
+async function calibrated(
+  config: TrainingConfig,
+  architecture: Architecture,
+  weights: Float32Array,
+  held: readonly SubjectSource[],
+): Promise<Activations> {
+  const { program, names } = calibrationGraph(architecture, config.batch, config.patch);
+  const runner = await openSession(program);
+  try {
+    return await calibrate(config, architecture, weights, held, { runner, names });
+  } finally {
+    await runner.dispose();
+  }
 }
 
 /** A look at the validation subjects has gained if it is this much better than the best one, dB. */

@@ -10,10 +10,18 @@ import { flipped, type PatientPosition, toWorld } from './frame.js';
  * @throws GeometryError when the affine has no inverse, or nothing of the image lies on the grid.
  */
 export function regrid(image: PetImage, grid: Grid, position: PatientPosition): Volume {
-  const world = toWorld(array(grid.shape), grid, position, image.unit);
-  const [nz, ny, nx] = grid.shape;
-  const m = product(inverse(image.affine), world.affine);
-  const out = array(grid.shape);
+  return flipped(regridLike(image, toWorld(array(grid.shape), grid, position, image.unit)), position);
+}
+
+/**
+ * @returns the image's values at the voxels of another image.
+ * @throws GeometryError when the affine has no inverse, or nothing of the image lies on the other.
+ */
+export function regridLike(image: PetImage, like: PetImage): Volume {
+  const { shape } = like.grid;
+  const [nz, ny, nx] = shape;
+  const m = product(inverse(image.affine), like.affine);
+  const out = array(shape);
   let inside = 0;
   for (let k = 0, at = 0; k < nz; k++) {
     for (let j = 0; j < ny; j++) {
@@ -33,12 +41,12 @@ export function regrid(image: PetImage, grid: Grid, position: PatientPosition): 
   if (inside === 0) {
     const hint = 'Do both come from the same examination, and are both in the patient’s world (mm, RAS+)?';
     throw new GeometryError('The image lies wholly outside the grid', {
-      expected: `centre near ${centre(world).join(', ')} mm`,
+      expected: `centre near ${centre(like).join(', ')} mm`,
       found: centre(image),
       hint,
     });
   }
-  return flipped(out, position);
+  return out;
 }
 
 /** undefined farther than half a voxel outside. */

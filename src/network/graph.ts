@@ -46,8 +46,13 @@ export function input(graph: Graph, name: string, shape: readonly number[], need
   return { graph, name, shape, needsGradient };
 }
 
-/** A float constant of any shape, under its own name. */
-export function constant(graph: Graph, name: string, shape: readonly number[], data: Float32Array): Var {
+/** A constant of any shape, under its own name. Only the float ones are for arithmetic; the others are for operations that ask for their type. */
+export function constant(
+  graph: Graph,
+  name: string,
+  shape: readonly number[],
+  data: Exclude<OnnxConstant['data'], BigInt64Array>,
+): Var {
   if (data.length !== size(shape)) {
     throw new ShapeError('Constant', { key: name, expected: `${size(shape)} values`, found: data.length });
   }

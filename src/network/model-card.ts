@@ -3,6 +3,7 @@
 import { array, type NdArray, type Point, type Shape3, size } from '../core/array.js';
 import { ModelError } from '../core/errors.js';
 import { parameterCount, parameterManifest } from './parameters.js';
+import type { Activations } from './quantise.js';
 import { type Architecture, checkedArchitecture, checkedPatch } from './unet.js';
 
 /** Smallest and largest voxels that the model was trained on, mm [z, y, x]. */
@@ -59,6 +60,8 @@ export interface ModelCard extends CommonCard {
   readonly overlap: number;
   /** What the condition volume is. */
   readonly condition: 'low-count OSEM image';
+  /** Magnitudes inside the network, by which drafts in 8-bit integers are scaled. @default no drafts */
+  readonly activations?: Activations | undefined;
   /** What the weights were trained for: the mean mode, and diffusion with or without the low-count image. @default both */
   readonly modes?: readonly ('mean' | 'diffusion')[] | undefined;
   /** How it was made: configuration, command, compute, measured results. */
@@ -107,7 +110,14 @@ export function parseModelCard(data: unknown, file?: string): ModelCard {
     'less than the patch',
     card.overlap,
   );
-  const { modes } = card;
+  const { modes, activations = {} } = card;
+  demand(
+    typeof activations === 'object' &&
+      Object.values(activations).every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every((most) => most > 0)),
+    'activations',
+    'two positive magnitudes for each convolution',
+    activations,
+  );
   demand(
     modes === undefined ||
       (Array.isArray(modes) && modes.length > 0 && modes.every((mode) => mode === 'mean' || mode === 'diffusion')),

@@ -14,9 +14,9 @@ export interface TensorInfo {
   readonly name: string;
   readonly shape: readonly number[];
 }
-/** A constant: float32 or int64 by the type of its data. */
+/** A constant: float32, int64, int32, int8 or uint8 by the type of its data. */
 export interface OnnxConstant extends TensorInfo {
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: Float32Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
 }
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
@@ -27,7 +27,13 @@ export interface OnnxGraph {
 
 const irVersion = 10;
 const opset = 21;
-const elementType: { readonly float: number; readonly int64: number } = { float: 1, int64: 7 };
+const elementType = (data: OnnxConstant['data']): number => {
+  if (data instanceof Float32Array) return 1;
+  if (data instanceof Uint8Array) return 2;
+  if (data instanceof Int8Array) return 3;
+  return data instanceof Int32Array ? 6 : 7;
+};
+const floats: number = elementType(new Float32Array());
 const attributeType: { readonly float: number; readonly int: number; readonly ints: number } = { float: 1, int: 2, ints: 7 };
 
 /** The bytes of a ModelProto, ready for ONNX Runtime or a file. */
@@ -66,15 +72,14 @@ function encodeAttribute(value: Attribute): Uint8Array[] {
 }
 
 function encodeConstant({ name, shape, data }: OnnxConstant): Uint8Array[] {
-  const type = data instanceof Float32Array ? elementType.float : elementType.int64;
   // raw_data is little-endian, as typed arrays are on every machine that runs JavaScript today.
   const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return [...shape.map((n) => integer(1, n)), integer(2, type), text(8, name), message(9, [raw])];
+  return [...shape.map((n) => integer(1, n)), integer(2, elementType(data)), text(8, name), message(9, [raw])];
 }
 
 function encodeInfo({ name, shape }: TensorInfo): Uint8Array[] {
   const dimensions = shape.map((n) => message(1, [integer(1, n)]));
-  return [text(1, name), message(2, [message(1, [integer(1, elementType.float), message(2, dimensions)])])];
+  return [text(1, name), message(2, [message(1, [integer(1, floats), message(2, dimensions)])])];
 }
 
 // Protobuf wire format: a field is its key (number << 3 | wire type) and its payload.

@@ -10,6 +10,7 @@ import { type Lora, loraManifest } from './lora.js';
 import { meanSquaredError } from './losses.js';
 import { add, concat, reshape, scale, slice, split } from './ops.js';
 import { checkedParameters, discriminatorManifest, type ParameterEntry, parameterManifest } from './parameters.js';
+import { type Activations, observed, quantised } from './quantise.js';
 import { type Architecture, type Convolve, checkedPatch, type UnetInputs, unet } from './unet.js';
 
 /**
@@ -22,6 +23,41 @@ export function evaluateGraph(architecture: Architecture, batch: number, patch: 
   const { v } = network(graph, architecture, batch, patch, parameters);
   output(v, 'v');
   return program(graph);
+}
+
+/**
+ * `evaluateGraph` in 8-bit integers, for drafts.
+ * Inputs: the common ones and `parameters` [P], which must be those given. Output: v [N, 1, D, H, W].
+ * @throws ModelError when patch, parameters or calibration do not fit the architecture.
+ */
+export function draftGraph(
+  architecture: Architecture,
+  batch: number,
+  patch: Shape3,
+  parameters: Float32Array,
+  activations: Activations,
+): Program {
+  const graph = newGraph();
+  const { v } = network(graph, architecture, batch, patch, undefined, quantised(architecture, parameters, activations));
+  output(v, 'v');
+  return program(graph);
+}
+
+/**
+ * `evaluateGraph` for the calibration of drafts.
+ * Inputs: the common ones and `parameters` [P]. Output: `magnitudes` [2 · names], largest |input| and |output| of the convolutions `names`.
+ */
+export function calibrationGraph(
+  architecture: Architecture,
+  batch: number,
+  patch: Shape3,
+): { readonly program: Program; readonly names: readonly string[] } {
+  const graph = newGraph();
+  const { convolve, magnitudes } = observed();
+  network(graph, architecture, batch, patch, undefined, convolve);
+  const { names, values } = magnitudes();
+  output(values, 'magnitudes');
+  return { program: program(graph), names };
 }
 
 /**
@@ -163,10 +199,11 @@ function network(
   batch: number,
   patch: Shape3,
   parameters?: Float32Array,
+  convolve?: Convolve,
 ): { v: Var; pieces: Var[] } {
   const inputs = commonInputs(graph, architecture, batch, patch);
   const { pieces, byName } = parameterPieces(graph, architecture, parameters, true);
-  return { v: unet(architecture, inputs, (name) => byName.get(name)!), pieces };
+  return { v: unet(architecture, inputs, (name) => byName.get(name)!, convolve), pieces };
 }
 
 function commonInputs(graph: Graph, architecture: Architecture, batch: number, patch: Shape3): UnetInputs {

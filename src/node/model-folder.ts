@@ -80,21 +80,37 @@ export function isTrainable(model: OpenModel): model is TrainableModel {
   return 'parameters' in model && 'load' in model;
 }
 
+export interface LoadOptions extends LoadGuidedOptions {
+  /** Compute in 8-bit integers: faster and rougher; for models that were trained here. @default false */
+  readonly draft?: boolean | undefined;
+}
+
 /**
  * Reads a model, trained here or imported, and starts ONNX Runtime on it.
  * @param folder @default the shipped model
- * @throws ModelError when the card is wrong, or the weights are not those of the card.
+ * @throws ModelError when the card is wrong, the weights are not those of the card, or a draft is asked of a model that has no calibration for it.
  */
-export async function loadModel(folder?: undefined, options?: LoadGuidedOptions): Promise<TrainableModel>;
-export async function loadModel(folder: string | undefined, options?: LoadGuidedOptions): Promise<LoadedModel | TrainableModel>;
+export async function loadModel(folder?: undefined, options?: LoadOptions): Promise<TrainableModel>;
+export async function loadModel(folder: string | undefined, options?: LoadOptions): Promise<LoadedModel | TrainableModel>;
 export async function loadModel(
   folder: string = defaultModel,
-  options: LoadGuidedOptions = {},
+  { draft = false, ...options }: LoadOptions = {},
 ): Promise<LoadedModel | TrainableModel> {
-  if (existsSync(join(folder, 'model.json')) && (await readGuidedCard(folder))) return loadGuidedModel(folder, options);
+  if (existsSync(join(folder, 'model.json')) && (await readGuidedCard(folder))) {
+    if (draft) throw notCalibrated(folder);
+    return loadGuidedModel(folder, options);
+  }
   const { card, parameters } = await readModel(folder);
+  const { architecture, patch, activations } = card;
+  if (draft && activations === undefined) throw notCalibrated(folder);
   const threads = threadCount(options);
-  const evaluator = openEvaluator(card.architecture, parameters, card.patch, { threads });
+  const evaluator = openEvaluator(architecture, parameters, patch, { threads, draft: draft ? activations : undefined });
   const { load } = evaluator;
   return { ...openModel(card, evaluator), parameters, threads, load, dispose: () => evaluator.dispose() };
 }
+
+const notCalibrated = (folder: string): ModelError =>
+  new ModelError('This model was not calibrated for drafts', {
+    ...{ file: join(folder, 'model.json'), key: 'activations' },
+    hint: 'Leave the draft out, or train the model with this version, which calibrates.',
+  });

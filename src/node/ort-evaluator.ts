@@ -4,9 +4,10 @@ import { array, expectShape, type NdArray, type Shape3 } from '../core/array.js'
 import { ShapeError } from '../core/errors.js';
 import type { Program } from '../network/graph.js';
 import { checkedParameters } from '../network/parameters.js';
+import type { Activations } from '../network/quantise.js';
 import type { Evaluator } from '../network/runner.js';
 import { type Architecture, checkedPatch } from '../network/unet.js';
-import { evaluateGraph } from '../network/unet-graphs.js';
+import { draftGraph, evaluateGraph } from '../network/unet-graphs.js';
 import { openPool, type PoolOptions } from './ort-pool.js';
 
 /** An evaluator whose weights can be changed. */
@@ -16,6 +17,7 @@ export interface LoadableEvaluator extends Evaluator {
 }
 
 /**
+ * @param options.draft calibration of 8-bit integers to compute in: faster and rougher. @default float32
  * @param parameters flat, copied. @param patch [D, H, W] expected most, checked at once; others may come.
  * @throws ModelError when parameters or patch do not fit the architecture.
  */
@@ -23,19 +25,21 @@ export function openEvaluator(
   architecture: Architecture,
   parameters: Float32Array,
   patch: Shape3,
-  options: PoolOptions = {},
+  { draft, ...options }: PoolOptions & { readonly draft?: Activations | undefined } = {},
 ): LoadableEvaluator {
   checkedPatch(architecture, patch);
-  const shared = { parameters: checkedParameters(architecture, parameters) };
+  let current = checkedParameters(architecture, parameters).slice();
   const programs = new Map<string, Program>();
   const programFor = (batch: number, shape: Shape3): Program => {
     const key = [batch, ...shape].join();
-    const made = programs.get(key) ?? evaluateGraph(architecture, batch, shape);
+    const made =
+      programs.get(key) ??
+      (draft === undefined ? evaluateGraph(architecture, batch, shape) : draftGraph(architecture, batch, shape, current, draft));
     programs.set(key, made);
     return made;
   };
   const pool = openPool(options);
-  pool.share(shared);
+  pool.share({ parameters: current });
   return {
     async evaluate(x: NdArray, features, skip, callOptions = {}) {
       if (x.shape.length !== 5) throw new ShapeError('x', { expected: 'shape [N, C, D, H, W]', found: [...x.shape] });
@@ -45,7 +49,11 @@ export function openEvaluator(
       const { v } = await pool.run(program, { x: given.data, features, skip }, callOptions);
       return array(program.outputs[0].shape, v);
     },
-    load: (others) => pool.share({ parameters: checkedParameters(architecture, others) }),
+    load(others) {
+      current = checkedParameters(architecture, others).slice();
+      if (draft !== undefined) programs.clear(); // a draft holds the weights it was made of
+      pool.share({ parameters: current });
+    },
     dispose: () => pool.dispose(),
   };
 }

@@ -82,8 +82,13 @@ async function mean(runs: readonly Promise<Tensors>[]): Promise<LossGradient> {
   for (const run of runs) {
     const { loss, gradient: part } = await run;
     gradient ??= new Float32Array(part.length);
-    for (let i = 0; i < part.length; i++) gradient[i] += part[i] / runs.length;
+    addScaled(gradient, part, 1 / runs.length);
     total += loss[0];
   }
   return { loss: total / runs.length, gradient: gradient! };
+}
+
+/** sum ← sum + k x. A function of its own: in an asynchronous one this loop is ten times slower. */
+function addScaled(sum: Float32Array, x: Float32Array, k: number): void {
+  for (let i = 0; i < sum.length; i++) sum[i] += k * x[i];
 }

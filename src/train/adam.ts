@@ -44,16 +44,16 @@ export function adamStep(state: AdamState, gradient: Float32Array, step: number,
   for (let i = 0; i < gradient.length; i++) squares += gradient[i]! * gradient[i]!;
   const norm = Math.sqrt(squares);
   const shorten = norm > clip ? clip / norm : 1;
-  const correction1 = 1 - beta1 ** step;
-  const correction2 = 1 - beta2 ** step;
+  const rate = learningRate / (1 - beta1 ** step);
+  const root = 1 / Math.sqrt(1 - beta2 ** step);
+  const decay = 1 - learningRate * weightDecay;
   const follow = 1 - Math.min(emaDecay, (1 + step) / (10 + step));
   for (let i = 0; i < gradient.length; i++) {
     const g = gradient[i]! * shorten;
     const m = (firstMoment[i] = beta1 * firstMoment[i]! + (1 - beta1) * g);
     const v = (secondMoment[i] = beta2 * secondMoment[i]! + (1 - beta2) * g * g);
-    const update = m / correction1 / (Math.sqrt(v / correction2) + epsilon) + weightDecay * parameters[i]!;
-    parameters[i]! -= learningRate * update;
-    average[i]! += follow * (parameters[i]! - average[i]!);
+    const theta = (parameters[i] = decay * parameters[i]! - (rate * m) / (root * Math.sqrt(v) + epsilon));
+    average[i]! += follow * (theta - average[i]!);
   }
   return norm;
 }

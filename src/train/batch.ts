@@ -59,12 +59,14 @@ export function trainingBatch(
       x[i] = mean ? 0 : alpha * clean + sigma * epsilon;
       v[i] = alpha * epsilon - sigma * clean;
     }
-    if (present) cut(draw, gain, x.subarray(voxels, 2 * voxels));
+    const low = cut(draw, gain, new Float32Array(voxels));
+    if (present) x.set(low, voxels);
     if (anatomy) cut('anatomy', Math.exp((2 * r.uniform() - 1) * anatomyJitter), x.subarray(2 * voxels, 3 * voxels));
     const situation = { t, condition: present, anatomy, mean, noise: noiseGiven ? subject.noise[draw]! : 0 };
     out.features.set(networkFeatures(architecture, situation), n * features);
     out.skip[n] = present ? sigma : 0;
-    out.weight[n] = mean ? (alone ? 1 : config.meanWeight) : diffusionWeight(alpha, sigma, config.minSnr);
+    const modeWeight = mean ? (alone ? 1 : config.meanWeight) : diffusionWeight(alpha, sigma, config.minSnr);
+    out.weight[n] = modeWeight * (config.relative ? brightnessWeight(low) : 1);
   }
   return out;
 }
@@ -73,6 +75,18 @@ export function trainingBatch(
 export function meanOnly(kind: NetworkKind): boolean {
   return kind === 'regression3d' || kind === 'gan3d';
 }
+
+/**
+ * e / (e + ⟨c²⟩), e = `usualSquare`, c the low-count patch in network units, ⟨⟩ its mean. Without it a few hot patches, whose errors are
+ * hundreds of times larger, would decide the direction of every step. It depends on the input alone: the mean mode remains E[x₀ | c].
+ */
+function brightnessWeight(low: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < low.length; i++) sum += low[i]! * low[i]!;
+  return usualSquare / (usualSquare + sum / low.length);
+}
+/** Mean square of soft tissue alone, network units. */
+const usualSquare = 0.03;
 
 /** min(SNR, γ)/(SNR + 1): an error of v at little noise is mostly noise that nothing could predict; γ = 0: 1. */
 function diffusionWeight(alpha: number, sigma: number, gamma: number): number {

@@ -76,6 +76,8 @@ export interface TrainingConfig {
   readonly meanFirst: number;
   /** Weight of a mean-mode sample in the loss, beside the diffusion samples' `minSnr`. @default 4 */
   readonly meanWeight: number;
+  /** Whether errors count relative to what the low-count patch holds, so that hot patches do not drown the others: see `brightnessWeight`. @default true */
+  readonly relative: boolean;
   /** γ of the diffusion samples' weight min(SNR, γ)/(SNR + 1), SNR = α²/σ²; 0: all weights are 1.
    *  Hang et al. 2023, arXiv:2303.09556, Sec. 3.4. @default 5 */
   readonly minSnr: number;
@@ -140,6 +142,7 @@ const schema = z.strictObject({
   meanShare: share.default(0.5),
   meanFirst: share.default(0.25),
   meanWeight: z.number().positive().default(4),
+  relative: z.boolean().default(true),
   minSnr: z.number().nonnegative().default(5),
   dropout: share.default(0.3),
   anatomyDropout: share.default(0.5),

@@ -1,9 +1,12 @@
 /** Training through the command line: interrupted and given again, it makes the very weights of an unbroken run. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { size } from '../../src/core/array.js';
+import { array, fill, type Shape3, size } from '../../src/core/array.js';
+import { centredGrid, petImage } from '../../src/core/image.js';
+import { readSafetensors } from '../../src/io/safetensors.js';
 import { parameterManifest } from '../../src/network/parameters.js';
+import { readImage, writeImage } from '../../src/node/images.js';
 import { withLora } from '../../src/node/lora-file.js';
 import { readModel } from '../../src/node/model-folder.js';
 import { coincide, scratch } from './run.js';
@@ -58,4 +61,35 @@ it('goes on where it was interrupted, to the same weights', async () => {
     const [before, after] = [base, adapted].map(({ parameters }) => parameters.slice(offset, offset + size(shape)).join());
     expect(after !== before, name).toBe(/^decoder0\.(conv[12]|skip)\.weight$/.test(name));
   }
+
+  // The trained model as a denoiser: an anatomy of other voxels than the image's, and a draft in 8-bit integers.
+  const [subject] = readdirSync(join(dir, 'cohort')).filter((file) => file.startsWith('subject'));
+  const { tensors } = readSafetensors(readFileSync(join(dir, 'cohort', subject!)), subject!);
+  const low = tensors.get('low-dose 0')!;
+  const shape = low.shape as unknown as Shape3;
+  const image = petImage(centredGrid(shape, [10, 10, 10]), array(shape, low.data), 'SUV');
+  await writeImage(join(dir, 'low.nii'), image, {});
+  const hounsfield = fill([8, 8, 8], (i) => (i % 3 === 0 ? -1000 : 40));
+  const fieldOfView = shape.map((n) => (10 * n) / 8) as unknown as Shape3;
+  await writeImage(join(dir, 'ct.nii'), petImage(centredGrid([8, 8, 8], fieldOfView), hounsfield, 'unknown'), {});
+  const denoised = async (name: string, ...how: string[]) => {
+    const ran = await coincide(
+      ['denoise', 'low.nii', '--unit', 'SUV', '--model', 'whole', '--json', ...how, '-o', `${name}.nii`],
+      dir,
+    );
+    expect(ran.code, ran.stderr).toBe(0);
+    return { values: (await readImage(join(dir, `${name}.nii`))).values.data, report: JSON.parse(ran.stdout) };
+  };
+  const plain = await denoised('plain');
+  const draft = await denoised('draft', '--draft');
+  const guided = await denoised('guided', '--anatomy', 'ct.nii');
+  expect([plain.report.precision, draft.report.precision]).toEqual(['float32', 'int8']);
+  expect(guided.report).toMatchObject({ anatomyFile: 'ct.nii', anatomyUnit: 'HU + 1000' });
+  const difference = (a: Float32Array): number => {
+    const squares = (of: (i: number) => number): number => a.reduce((sum, _, i) => sum + of(i) ** 2, 0);
+    return Math.sqrt(squares((i) => a[i]! - plain.values[i]!) / squares((i) => plain.values[i]!));
+  };
+  expect(difference(draft.values)).toBeGreaterThan(0);
+  expect(difference(draft.values)).toBeLessThan(0.1);
+  expect(difference(guided.values)).toBeGreaterThan(0);
 }, 240_000);

@@ -151,19 +151,32 @@ it('the first steps train the mean mode alone', () => {
 });
 
 it('weighs the mean mode as asked, and diffusion by min(SNR, γ)/(SNR + 1)', () => {
-  const { weight, skip, features } = draw(subject, { dropout: 0, meanWeight: 3 }, 4);
+  const { weight, skip, features } = draw(subject, { dropout: 0, meanWeight: 3, relative: false }, 4);
   const expected = skip.map((sigma, n) => {
     if (features[(n + 1) * network.features - 3] === 1) return 3;
     const snr = (1 - sigma * sigma) / (sigma * sigma);
     return snr > 5 ? 5 / (snr + 1) : 1 - sigma * sigma;
   });
   for (const [n, w] of weight.entries()) expect(w).toBeCloseTo(expected[n]!, 5);
-  expect(new Set(draw(subject, { minSnr: 0, meanWeight: 1 }, 4).weight)).toEqual(new Set([1]));
+  expect(new Set(draw(subject, { minSnr: 0, meanWeight: 1, relative: false }, 4).weight)).toEqual(new Set([1]));
+});
+
+it('weighs by what the low-count patch holds, given or not, and by nothing else', () => {
+  const brightness = (factor: number): Float32Array =>
+    draw({ ...subject, lowDose: [truth.map((x) => factor * x)] }, { minSnr: 0, meanWeight: 1, dropout: 0.5 }, 4).weight;
+  const { x } = draw(subject, { dropout: 0 }, 4);
+  const [dim, bright] = [brightness(2), brightness(20)];
+  for (let n = 0; n < 64; n++) {
+    const c = x.subarray((2 * n + 1) * voxels, (2 * n + 2) * voxels);
+    const square = c.reduce((sum, value) => sum + value * value, 0) / voxels;
+    expect(dim[n]).toBeCloseTo(0.03 / (0.03 + square), 5);
+    expect(bright[n]).toBeCloseTo(0.03 / (0.03 + 100 * square), 5);
+  }
 });
 
 it('networks of the mean mode alone are trained in it alone, at weight 1', () => {
   for (const kind of ['regression3d', 'gan3d'] as const) {
-    const { weight, features } = draw(subject, { kind, meanShare: 0, steps: 10 }, 9);
+    const { weight, features } = draw(subject, { kind, meanShare: 0, steps: 10, relative: false }, 9);
     expect(new Set(weight)).toEqual(new Set([1]));
     for (let n = 0; n < 64; n++) expect(features[(n + 1) * network.features - 3]).toBe(1);
   }
