@@ -1,103 +1,200 @@
 /** The methods of bench/reconstruction.ts: one line each. */
 import * as coincide from 'coincide';
+import type { ReconstructOptions } from 'coincide/node';
 import type { Realisation, Result } from './reconstruction-case.js';
+import type { Tier } from './reconstruction-plan.js';
 
 export interface Method {
   readonly name: string;
   /** For the page. */
   readonly about: string;
-  /** What `strengths` are. */
-  readonly knob: string;
-  /** Of the tier `small`; none: left out there. */
-  readonly strengths: readonly number[];
-  /** Of the others. @default the same */
-  readonly more?: readonly number[];
+  /** What `strengths` are; none where there is nothing to sweep. */
+  readonly knob?: string;
+  /** The first is taken where nothing was tuned. @default [0] */
+  readonly strengths?: readonly number[];
+  /** Fewer, of the tier `small`. @default the same */
+  readonly few?: readonly number[];
   /** A part of that method changed: no method of its own, and not in the curves. */
   readonly ablationOf?: string;
-  /** Realisations it is run on at most, where it is dear. @default all */
-  readonly realisations?: number;
+  /** @default all */
+  readonly tiers?: readonly Tier[];
   readonly run: (scan: Realisation, strength: number) => Promise<Result>;
 }
 
-const gaussian = async ({ osem, subject }: Realisation, fwhm: number): Promise<Result> => ({
-  image: await coincide.gaussianFilter((await osem()).values, subject.voxelSize, fwhm),
-});
-const nlm = async ({ osem, subject }: Realisation, strength: number): Promise<Result> => ({
-  image: await coincide.nonlocalMeans((await osem()).values, subject.voxelSize, { strength, postfilter: 4 }),
-});
+const from = ({ subject }: Realisation, image: coincide.Volume): coincide.PetImage =>
+  coincide.petImage(coincide.centredGrid(subject.shape, subject.voxelSize), image, 'SUV');
+/** The network on an image. */
+async function denoised(scan: Realisation, image: coincide.PetImage, options: coincide.DenoiseOptions): Promise<Result> {
+  const { image: clean, spread } = await coincide.denoiseVolume(image, scan.model, { seed: scan.seed, ...options });
+  return { image: clean.values, spread: spread?.values, samples: options.samples };
+}
 const onGrid = ({ guide }: Realisation['subject']): coincide.Volume => coincide.fromWorld(guide, 'HFS').values;
-const denoised =
-  (options: (scan: Realisation) => coincide.DenoiseOptions) =>
-  async (scan: Realisation): Promise<Result> => {
-    const { seed, model } = scan;
-    const { image, spread } = await coincide.denoiseVolume(await scan.osem(), model, { seed, ...options(scan) });
-    return { image: image.values, spread: spread?.values, samples: options(scan).samples };
-  };
-const knowsAnatomy = ({ card }: coincide.OpenModel): boolean =>
-  'architecture' in card && ((card as coincide.ModelCard).architecture.knows?.includes('anatomy') ?? false);
+/** A method of the library, with the strength as one of its options. */
+const recon =
+  (options: (strength: number, scan: Realisation) => ReconstructOptions): Method['run'] =>
+  (scan, strength) =>
+    scan.reconstruct(options(strength, scan));
 
-/** λ of the diffusion family. */
-const lambdas = [0.1, 1];
-const moreLambdas = [0.03, 0.1, 0.3, 1, 3];
+/** PET-DiffPIR as it is measured here. */
+const diffpir = { method: 'diffpir', steps: 6, samples: 4, lambda: 0.3 } as const;
+const ddip = { method: 'ddip', steps: 6, samples: 4, lambda: 0.3 } as const;
+const full: readonly Tier[] = ['full'];
+const notSmall: readonly Tier[] = ['held-out', 'full'];
 
-export const methodsOf = (model: coincide.OpenModel): readonly Method[] => [
+const classical: readonly Method[] = [
   {
     ...{ name: 'osem', about: 'OSEM (3 passes), then a Gaussian', knob: 'FWHM, mm' },
-    ...{ strengths: [0, 3, 5, 7, 10], more: [0, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14], run: gaussian },
+    ...{ strengths: [0, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14], few: [0, 3, 5, 7, 10] },
+    run: async ({ osem, subject }, fwhm) => ({
+      image: await coincide.gaussianFilter((await osem()).values, subject.voxelSize, fwhm),
+    }),
   },
   {
     ...{ name: 'nlm', about: 'OSEM, then non-local means', knob: 'strength' },
-    ...{ strengths: [0.1, 0.2, 0.4], more: [0.1, 0.15, 0.2, 0.3, 0.5], run: nlm },
+    ...{ strengths: [0.1, 0.15, 0.2, 0.3, 0.5], few: [0.1, 0.2, 0.4] },
+    run: async ({ osem, subject }, strength) => ({
+      image: await coincide.nonlocalMeans((await osem()).values, subject.voxelSize, { strength, postfilter: 4 }),
+    }),
   },
   {
-    ...{ name: 'rdp', about: 'BSREM with the relative difference prior', knob: 'β' },
-    ...{ strengths: [0.03, 0.1, 0.3, 1] },
-    run: ({ reconstruct }, beta) => reconstruct({ method: 'bsrem', beta }),
+    ...{
+      name: 'rdp',
+      about: 'BSREM with the relative difference prior',
+      knob: 'β',
+      strengths: [0.01, 0.02, 0.04, 0.08],
+      few: [0.005, 0.02, 0.08],
+    },
+    run: recon((beta) => ({ method: 'bsrem', beta, penalisedIterations: 6 })),
   },
   {
-    ...{ name: 'bowsher', about: 'BSREM, the same prior among the 7 neighbours most alike in the anatomy', knob: 'β' },
-    ...{ strengths: [0.3, 1], more: [0.1, 0.3, 1, 3] },
-    run: ({ reconstruct, subject }, beta) => reconstruct({ method: 'bsrem', beta, anatomy: onGrid(subject) }),
+    ...{ name: 'bowsher', about: 'the same among the 7 neighbours most alike in the anatomy', knob: 'β' },
+    ...{ strengths: [0.03, 0.1, 0.3], few: [0.03, 0.1] },
+    run: recon((beta, { subject }) => ({ method: 'bsrem', beta, penalisedIterations: 6, anatomy: onGrid(subject) })),
   },
   {
-    ...{ name: 'quadratic', about: 'MAP-EM with a quadratic prior', knob: 'β' },
-    ...{ strengths: [0.1] },
-    run: ({ reconstruct }, beta) => reconstruct({ method: 'map-em', beta, penalisedIterations: 10 }),
-  },
-  {
-    ...{ name: 'post-mean', about: 'OSEM, then the network’s mean mode', knob: '–', strengths: [0] },
-    run: denoised(() => ({ mode: 'mean' })),
-  },
-  {
-    ...{ name: 'post-samples', about: 'OSEM, then the mean of samples given the image', knob: 'samples' },
-    ...{ strengths: [4], more: [4, 16] },
-    run: (scan, samples) => denoised(() => ({ mode: 'samples', samples }))(scan),
-  },
-  ...(knowsAnatomy(model)
-    ? [
-        {
-          ...{ name: 'post-mean+anatomy', about: 'the same mean mode, told the anatomy', knob: '–', strengths: [0] },
-          run: denoised(({ subject }) => ({ mode: 'mean', anatomy: subject.guide.values })),
-        },
-      ]
-    : []),
-  {
-    ...{ name: 'diffpir', about: 'PET-DiffPIR, 6 levels, mean of 4', knob: 'λ', strengths: lambdas, more: moreLambdas },
-    run: ({ reconstruct }, lambda) => reconstruct({ method: 'hqs', steps: 6, samples: 4, lambda }),
-  },
-  {
-    ...{ name: 'diffpir-16', about: 'PET-DiffPIR, 6 levels, mean of 16', knob: 'λ', strengths: [0.3], more: [0.1, 0.3] },
-    ablationOf: 'diffpir',
-    run: ({ reconstruct }, lambda) => reconstruct({ method: 'hqs', steps: 6, samples: 16, lambda }),
-  },
-  {
-    ...{ name: 'diffpir-start', about: 'PET-DiffPIR at λ 0.3, from other noise levels', knob: 'T′', ablationOf: 'diffpir' },
-    ...{ strengths: [0.5], more: [0.15, 0.3, 0.5] },
-    run: ({ reconstruct }, start) => reconstruct({ method: 'hqs', steps: 6, samples: 4, lambda: 0.3, start }),
-  },
-  {
-    ...{ name: 'diffpir-no-psf', about: 'PET-DiffPIR without the resolution in the model', knob: 'λ', ablationOf: 'diffpir' },
-    ...{ strengths: [0.3] },
-    run: ({ reconstruct }, lambda) => reconstruct({ method: 'hqs', steps: 6, samples: 4, lambda, psf: 0 }),
+    ...{ name: 'quadratic', about: 'MAP-EM with a quadratic prior', knob: 'β', strengths: [0.03], tiers: ['small', 'full'] },
+    run: recon((beta) => ({ method: 'map-em', beta, penalisedIterations: 10 })),
   },
 ];
+
+const afterwards: readonly Method[] = [
+  {
+    ...{ name: 'post-mean', about: 'OSEM, then the network’s mean mode' },
+    run: async (scan) => denoised(scan, await scan.osem(), { mode: 'mean' }),
+  },
+  {
+    ...{ name: 'post-samples', about: 'OSEM, then the mean of 4 samples given the image' },
+    run: async (scan) => denoised(scan, await scan.osem(), { mode: 'samples', samples: 4 }),
+  },
+  {
+    ...{ name: 'post-no-psf', about: 'post-mean, of OSEM without resolution', ablationOf: 'post-mean', tiers: notSmall },
+    async run(scan) {
+      const { image } = await scan.reconstruct({ method: 'osem', psf: 0 });
+      return denoised(scan, from(scan, image), { mode: 'mean' });
+    },
+  },
+  {
+    ...{ name: 'rdp-mean', about: 'a mild BSREM, then the mean mode', knob: 'β', strengths: [0.003, 0.01], few: [0.003] },
+    async run(scan, beta) {
+      const { image } = await scan.reconstruct({ method: 'bsrem', beta, penalisedIterations: 6 });
+      return denoised(scan, from(scan, image), { mode: 'mean' });
+    },
+  },
+];
+
+const joint: readonly Method[] = [
+  {
+    ...{ name: 'post-map', about: 'post-mean, then 10 EM updates anchored at it', knob: 'λ' },
+    ...{ strengths: [10, 1, 100], few: [10] },
+    run: recon((lambda) => ({ method: 'post', lambda })),
+  },
+  {
+    ...{ name: 'mean-hqs', about: 'HQS with the mean mode as denoiser, 3 levels', knob: 'λ' },
+    ...{ strengths: [1, 10], few: [1] },
+    run: recon((lambda) => ({
+      ...{ method: 'pnp-hqs', prior: 'mean', startFrom: 'osem', startFwhm: 0, steps: 3, start: 0.2, lambda },
+    })),
+  },
+  {
+    ...{ name: 'diffpir', about: 'PET-DiffPIR from RDP, 6 levels, mean of 4', knob: 'λ' },
+    ...{ strengths: [0.3, 0.1, 1], few: [0.1, 0.3, 1] },
+    run: recon((lambda) => ({ ...diffpir, lambda })),
+  },
+  {
+    ...{ name: 'diffpir-16', about: 'the mean of 16', ablationOf: 'diffpir', tiers: notSmall },
+    run: recon(() => ({ ...diffpir, samples: 16 })),
+  },
+  {
+    ...{ name: 'diffpir-from-mean', about: 'from the mean mode’s image', knob: 'T′', ablationOf: 'diffpir' },
+    ...{ strengths: [0.15, 0.3], few: [0.15] },
+    run: recon((start) => ({ ...diffpir, startFrom: 'mean', start })),
+  },
+  {
+    ...{ name: 'diffpir-given-osem', about: 'given OSEM too: the data count twice', ablationOf: 'diffpir' },
+    run: recon(() => ({ ...diffpir, condition: 'osem' })),
+  },
+  {
+    ...{ name: 'diffpir-start', about: 'from other levels', knob: 'T′', ablationOf: 'diffpir', tiers: ['small', 'full'] },
+    ...{ strengths: [0.15, 0.5, 0.7], few: [0.15, 0.5] },
+    run: recon((start) => ({ ...diffpir, start })),
+  },
+  {
+    ...{ name: 'diffpir-from-osem', about: 'from filtered OSEM', ablationOf: 'diffpir', tiers: ['small', 'full'] },
+    run: recon(() => ({ ...diffpir, startFrom: 'osem' })),
+  },
+  {
+    ...{ name: 'diffpir-no-psf', about: 'without resolution in the model', ablationOf: 'diffpir', tiers: notSmall },
+    run: recon(() => ({ ...diffpir, psf: 0 })),
+  },
+  {
+    ...{ name: 'pnp-hqs', about: 'PnP-HQS: no noise put back, 8 levels', tiers: ['small', 'full'] },
+    run: recon(() => ({ method: 'pnp-hqs' })),
+  },
+  { name: 'dds', about: 'PET-DDS from noise, 50 levels, one sample', tiers: full, run: recon(() => ({ method: 'dds' })) },
+  {
+    ...{ name: 'ddip', about: 'PET-DDIP: 10 levels that adapt (not among the evaluations), then diffpir', tiers: notSmall },
+    run: recon(() => ddip),
+  },
+  {
+    ...{ name: 'ddip-rank', about: 'of other ranks', knob: 'rank', strengths: [1, 2, 8, 16], ablationOf: 'ddip', tiers: full },
+    run: recon((rank) => ({ ...ddip, ddip: { rank } })),
+  },
+  {
+    ...{ name: 'ddip-start', about: 'from other levels', knob: 'T′', strengths: [0.15, 0.5], ablationOf: 'ddip', tiers: full },
+    run: recon((start) => ({ ...ddip, start })),
+  },
+  {
+    ...{ name: 'ddip-lambda', about: 'with another weight', knob: 'λ', strengths: [0.03, 3], ablationOf: 'ddip', tiers: full },
+    run: recon((lambda) => ({ ...ddip, lambda })),
+  },
+  {
+    ...{ name: 'ddip-no-biases', about: 'the low-rank part alone', ablationOf: 'ddip', tiers: full },
+    run: recon(() => ({ ...ddip, ddip: { biases: false } })),
+  },
+  {
+    ...{ name: 'ddip-no-guard', about: 'without held-out counts', ablationOf: 'ddip', tiers: full },
+    run: recon(() => ({ ...ddip, ddip: { heldOut: 0 } })),
+  },
+];
+
+/** Of models that know an anatomy. */
+const guided: readonly Method[] = [
+  {
+    ...{ name: 'post-mean+anatomy', about: 'post-mean, told the anatomy' },
+    run: async (scan) => denoised(scan, await scan.osem(), { mode: 'mean', anatomy: scan.subject.guide.values }),
+  },
+  {
+    ...{ name: 'diffpir+anatomy', about: 'diffpir, told the anatomy' },
+    run: recon((_, { subject }) => ({ ...diffpir, anatomy: onGrid(subject) })),
+  },
+];
+
+/** The methods of a tier. */
+export function methodsOf({ card }: Pick<coincide.OpenModel, 'card'>, tier: Tier): readonly Method[] {
+  const knows = 'architecture' in card ? (card as coincide.ModelCard).architecture.knows : undefined;
+  const all = [...classical, ...afterwards, ...joint, ...(knows?.includes('anatomy') ? guided : [])];
+  return all.filter(({ tiers }) => !tiers || tiers.includes(tier));
+}
+
+export const strengthsOf = ({ strengths = [0], few = strengths }: Method, tier: Tier): readonly number[] =>
+  tier === 'small' ? few : strengths;

@@ -15,7 +15,7 @@ interface Results {
     readonly methods: readonly {
       readonly name: string;
       readonly about: string;
-      readonly knob: string;
+      readonly knob?: string;
       readonly ablationOf?: string;
     }[];
   };
@@ -50,7 +50,7 @@ network, of the whole volume. In brackets 95 % intervals (bootstrap over subject
 
 | method | what it is | swept |
 | --- | --- | --- |
-${any.about.methods.map((method) => `| ${method.name} | ${method.about} | ${method.knob} |`).join('\n')}`,
+${any.about.methods.map((method) => `| ${method.name} | ${method.about} | ${method.knob ?? ''} |`).join('\n')}`,
     ...(heldOut ? heldOutPart(heldOut) : []),
     ...(ensembles ? ensemblePart(ensembles, folder) : []),
   ];
@@ -130,7 +130,11 @@ function heldOutPart({ about, cells: all }: Results): string[] {
   return [
     `## Held-out subjects at ${doseName(about.doses[0]!)} of the dose
 
-Every method's strength is that of the best mean PSNR on validation subjects of the same study. "Better on" counts subjects.`,
+Every method's strength is that of the best mean PSNR on validation subjects of the same study. "Better on" counts subjects.
+
+### Asked and found
+
+${asked(cells)}`,
     ...sections,
     `### What it takes, and the strengths chosen
 
@@ -139,6 +143,62 @@ ${table(['method', ...unique(cells.map(({ study }) => study)), 'projections', 'e
 
 ${table(['subject', 'region, scanner', 'osem, dB', ...methods.filter((name) => name !== 'osem')], each)}`,
   ];
+}
+
+/** What was hoped for, and what was found. */
+function asked(cells: readonly Cell[]): string {
+  const has = (method: string): boolean => cells.some((cell) => cell.method === method);
+  const ours = has('diffpir-16') ? 'diffpir-16' : 'diffpir';
+  const [like, unlike] = [cells.filter(likeTraining), cells.filter((cell) => !likeTraining(cell))];
+  const tracer = cells.filter(({ unseen }) => unseen.includes('tracer'));
+  type Row = readonly [what: string, asked: string, found: string, met: boolean];
+  const least = (what: string, some: readonly Cell[], method: string, than: string, dB: number): Row[] => {
+    const gains = differences(some, method, than, ({ psnr }) => psnr);
+    if (gains.length === 0) return [];
+    const found = `${show(interval(gains), 2, true)}; least ${Math.min(...gains).toFixed(2)}`;
+    return [[`${method} over ${than}, ${what}, dB`, `≥ ${dB}`, found, average(gains) >= dB]];
+  };
+  const every = (
+    what: string,
+    some: readonly Cell[],
+    value: (cell: Cell) => number | null,
+    than: string,
+    sign: 1 | -1,
+  ): Row[] => {
+    const gaps = differences(some, ours, than, value).map((gap) => sign * gap);
+    if (gaps.length === 0) return [];
+    const good = gaps.filter((gap) => gap >= 0).length;
+    const found = `${good} of ${gaps.length}; mean ${(sign * average(gaps)).toFixed(3)}`;
+    return [[`${ours}: ${what} ${than}’s, like training`, 'on every subject', found, good === gaps.length]];
+  };
+  const within = (method: string): Row[] => {
+    const ratios = cells.filter((cell) => cell.method === method).map(({ devianceRatio }) => devianceRatio);
+    if (ratios.length === 0) return [];
+    const found = `${Math.min(...ratios).toFixed(3)} … ${Math.max(...ratios).toFixed(3)}`;
+    return [
+      [`${method}: deviance over the truth’s`, '0.97 … 1.03', found, ratios.every((ratio) => ratio >= 0.97 && ratio <= 1.03)],
+    ];
+  };
+  const bias = tracer.filter(({ method }) => method === 'ddip').map(({ lesionBias }) => lesionBias);
+  const joint = ['diffpir', 'diffpir-16', 'mean-hqs', 'post-map', 'diffpir-from-mean', 'ddip'].filter(has);
+  const rows: Row[] = [
+    ...least('like training', like, ours, 'osem', 1.2),
+    ...least('unlike training', unlike, ours, 'osem', 0.6),
+    ...least('like training', like, ours, 'rdp', 1),
+    ...least('unlike training', unlike, ours, 'rdp', 0.4),
+    ...every('noise no more than', like, ({ noise }) => noise, 'rdp', -1),
+    ...every('CRC not below', like, ({ crc }) => crc, 'rdp', 1),
+    ...least('other tracers', tracer, 'ddip', 'diffpir', 0.3),
+    ...(bias.length > 0
+      ? [['ddip: bias of lesions, other tracers, %', '≤ 5', number(average(bias), 1), Math.abs(average(bias)) <= 5] as const]
+      : []),
+    ...within(ours),
+    ...joint.flatMap((method) => least('all', cells, method, 'post-mean', 0)),
+  ];
+  return table(
+    ['', 'asked', 'found', 'met'],
+    rows.map(([what, wanted, found, met]) => [what, wanted, found, met ? 'yes' : '**no**']),
+  );
 }
 
 /** A method's value at some noise: between the two strengths whose noise is next to it. */

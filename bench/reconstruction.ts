@@ -1,9 +1,10 @@
 /** Reconstructions with a diffusion prior beside the classical ones: contrast and bias against noise, agreement with the data, cost.
- *    npm run bench -- reconstruction [small|held-out|full] [--out FOLDER] [--only METHOD,…] [--phantoms N] [--model DIR] [--threads N]
+ *    npm run bench -- reconstruction [small|held-out|full] [--out FOLDER] [--only METHOD,…] [--phantoms N] [--model DIR] [--threads N] [--page]
  *  small, full   every method at every strength, over realisations of the noise
  *  held-out      strengths chosen by PSNR on validation subjects of the same kind; then 8 subjects like those of training and 8 unlike them
  *  One line of FOLDER/TIER.jsonl per subject, dose, method and strength; given again, it goes on where it was, and takes more methods or
- *  subjects in. In the end it writes FOLDER/TIER.json and, of all tiers there, the page FOLDER/reconstruction.md with its pictures.
+ *  subjects in. In the end it writes FOLDER/TIER.json and, of all tiers there, the page FOLDER/reconstruction.md with its pictures;
+ *  --page does only that, with what there is.
  *  Subjects are of the validation and test groups, whose seeds no training run sees; each has a lesion that its anatomy does not show. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import * as coincide from 'coincide';
 import { loadModel, openEngine, picture } from 'coincide/node';
 import { meter, type Realisation, realisation, subjectOf } from './reconstruction-case.js';
 import { type Cell, measured, type Place } from './reconstruction-cell.js';
-import { type Method, methodsOf } from './reconstruction-methods.js';
+import { type Method, methodsOf, strengthsOf } from './reconstruction-methods.js';
 import { writePage } from './reconstruction-page.js';
 import { sliceName } from './reconstruction-pictures.js';
 import { type Plan, plans, type Tier, tiers } from './reconstruction-plan.js';
@@ -26,6 +27,7 @@ const { values: given, positionals } = parseArgs({
     phantoms: { type: 'string', default: 'Infinity' },
     model: { type: 'string' },
     threads: { type: 'string', default: '0' },
+    page: { type: 'boolean', default: false },
   },
 });
 const tier = (positionals[1] ?? 'small') as Tier;
@@ -34,14 +36,13 @@ const { doses, realisations, studies } = plans[tier];
 const { out } = given;
 
 const engine = await openEngine({ device: 'cpu', threads: Number(given.threads) });
-const model = await loadModel(given.model);
+const model = await loadModel(given.model, { threads: Number(given.threads) });
 const used = meter(engine, model);
-const all = methodsOf(model);
+const all = methodsOf(model, tier);
 const only = given.only?.split(',');
 const unknown = only?.find((name) => !all.some((method) => method.name === name));
 if (unknown) throw new Error(`--only ${unknown}: expected some of ${all.map(({ name }) => name).join(', ')}`);
-const methods = all.filter(({ name }) => !only || only.includes(name));
-const strengthsOf = ({ strengths, more }: Method): readonly number[] => (tier === 'small' ? strengths : (more ?? strengths));
+const methods = given.page ? [] : all.filter(({ name }) => !only || only.includes(name));
 
 // A file of other settings is not gone on with; results of other weights are made again.
 mkdirSync(join(out, 'slices'), { recursive: true });
@@ -99,7 +100,7 @@ async function run(
     for (const [method, strength] of missing) {
       const place = placeOf(dose, method.name, strength);
       const about = { unseen, region: recipe.region, scanner: recipe.scanner, weights: model.card.sha256 };
-      const cell = await measured(method, place, about, scans.slice(0, method.realisations), used, (image) => keep(place, image));
+      const cell = await measured(method, place, about, scans, used, (image) => keep(place, image));
       cells.push(cell);
       appendFileSync(log, `${JSON.stringify(cell)}\n`);
       const [dB, seconds] = [cell.psnr.toFixed(2), cell.cpuSeconds.toFixed(1)];
@@ -111,24 +112,29 @@ async function run(
 }
 
 /** The strength with the best mean PSNR on the validation subjects of a study. */
-function tuned(study: string, { name, strengths }: Method): number {
+function tuned(study: string, method: Method): number {
+  const { name } = method;
   const of = (strength: number): number => {
     const some = cells.filter(
       (c) => c.group === 'validation' && c.study === study && c.method === name && c.strength === strength,
     );
     return some.reduce((sum, { psnr }) => sum + psnr, 0) / some.length;
   };
-  const tried = [...new Set(cells.filter((c) => c.group === 'validation' && c.method === name).map(({ strength }) => strength))];
-  return tried.length === 0 ? strengths[0]! : tried.reduce((best, strength) => (of(strength) > of(best) ? strength : best));
+  const tried = [
+    ...new Set(cells.filter((c) => c.group === 'validation' && c.study === study && c.method === name).map((c) => c.strength)),
+  ];
+  return tried.length === 0
+    ? strengthsOf(method, tier)[0]!
+    : tried.reduce((best, strength) => (of(strength) > of(best) ? strength : best));
 }
 
 const limit = Number(given.phantoms);
-const everything = methods.flatMap((method) => strengthsOf(method).map((strength) => [method, strength] as const));
+const everything = methods.flatMap((method) => strengthsOf(method, tier).map((strength) => [method, strength] as const));
 const most = Math.min(limit, Math.max(...studies.map(({ test }) => test)));
 for (const study of studies) {
   // What has one strength has nothing to tune.
-  const several = everything.filter(([method]) => strengthsOf(method).length > 1);
-  for (let number = 1; number <= study.validation; number++) await run(study, 'validation', number, several);
+  const several = everything.filter(([method]) => strengthsOf(method, tier).length > 1);
+  for (let number = 1; number <= Math.min(limit, study.validation); number++) await run(study, 'validation', number, several);
 }
 for (let number = 1; number <= most; number++) {
   for (const study of studies) {
@@ -141,7 +147,9 @@ await engine.dispose();
 await model.dispose();
 const about = {
   ...{ tier, doses, realisations, model: `${model.card.name} ${model.card.version}`, sha256: model.card.sha256 },
-  methods: all.map(({ name, about, knob, ablationOf }) => ({ name, about, knob, ...(ablationOf ? { ablationOf } : {}) })),
+  methods: all
+    .filter(({ name }) => cells.some(({ method }) => method === name))
+    .map(({ name, about, knob, ablationOf }) => ({ name, about, knob, ...(ablationOf ? { ablationOf } : {}) })),
 };
 writeFileSync(
   join(out, `${tier}.json`),
