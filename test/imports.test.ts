@@ -29,6 +29,7 @@ it.each(files)('%s imports only what its folder may use', (name) => {
     if (specifier.startsWith('.')) {
       const target = relative(src, resolve(src, dirname(name), specifier)).split('/')[0]!;
       if (allowed && target !== folder) expect(allowed, `${name} imports ${specifier}`).toContain(target);
+      expect(target, `${name} imports ${specifier}`).not.toBe('..'); // not page/, bench/ …
       if (!['cli', 'index.ts'].includes(folder)) expect(target, `${name} imports ${specifier}`).not.toBe('cli');
     } else if (specifier.startsWith('node:')) {
       expect(onlyThere, `${name} imports ${specifier}`).toContain(folder);

@@ -15,13 +15,29 @@ import { recon } from './recon.js';
 import { report } from './report.js';
 import { simulate } from './simulate.js';
 import { train } from './train.js';
+import { view } from './view.js';
 
 const program = new Command('coincide')
   .description('PET image reconstruction and denoising with a 3D diffusion prior. Research use only; not a medical device.')
   .version(version())
   .showHelpAfterError('(see coincide <verb> --help)')
   .exitOverride();
-for (const add of [phantom, simulate, histogram, recon, denoise, batch, evaluate, train, importModel, report, info, doctor, demo])
+for (const add of [
+  phantom,
+  simulate,
+  histogram,
+  recon,
+  denoise,
+  batch,
+  evaluate,
+  train,
+  importModel,
+  view,
+  report,
+  info,
+  doctor,
+  demo,
+])
   add(program);
 for (const command of program.commands) command.exitOverride().showHelpAfterError(`(see coincide ${command.name()} --help)`);
 

@@ -68,10 +68,10 @@ export const share = (text: string): number => {
 /** 'a,b' → [a, b]. */
 export const numbers = (text: string): number[] => text.split(',').map(number);
 
-/** Adds the common options to a verb and wires its action. */
+/** Adds the common options to a verb and wires its action, which returns nothing where it has printed its result itself. */
 export function verb(
   command: Command,
-  action: (run: Run, ...args: never[]) => Promise<Result>,
+  action: (run: Run, ...args: never[]) => Promise<Result | undefined>,
   defaults: { seed: number } = { seed: 1 },
 ): Command {
   const devices = ['auto', 'cpu', 'gpu', 'reference'];
@@ -95,7 +95,7 @@ export function verb(
     });
 }
 
-async function perform(options: CommonOptions, action: (run: Run) => Promise<Result>): Promise<number> {
+async function perform(options: CommonOptions, action: (run: Run) => Promise<Result | undefined>): Promise<number> {
   const controller = new AbortController();
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(130);
@@ -111,7 +111,9 @@ async function perform(options: CommonOptions, action: (run: Run) => Promise<Res
     say: (text) => void (quiet || process.stderr.write(`${text}\n`)),
   };
   try {
-    const { json, text, code = 0 } = await action(run);
+    const result = await action(run);
+    if (!result) return 0;
+    const { json, text, code = 0 } = result;
     process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : quiet ? '' : `${text}\n`);
     return code;
   } catch (error) {

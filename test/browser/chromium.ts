@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import { chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { rolldown } from 'rolldown';
 
 const executable = ['/usr/bin/chromium', process.env.COINCIDE_TEST_CHROMIUM].find((path) => path && existsSync(path));
@@ -42,18 +42,9 @@ export async function openPage(script: string, beside: Served = {}): Promise<Ope
     response.writeHead(body === undefined ? 404 : 200, { ...headers, 'Content-Type': type }).end(body);
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const browser = await chromium.launch({
-    executablePath: executable!,
-    args: [
-      ...['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-unsafe-swiftshader'],
-      // Nothing but the page is to be fetched.
-      ...['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--disable-quic'],
-    ],
-  });
-  const errors: string[] = [];
+  const browser = await openBrowser();
   const page = await browser.newPage();
-  page.on('pageerror', (error) => errors.push(error.message));
-  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  const errors = complaints(page);
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   return {
     page,
@@ -64,6 +55,28 @@ export async function openPage(script: string, beside: Served = {}): Promise<Ope
       await new Promise((done) => server.close(done));
     },
   };
+}
+
+/** Headless Chromium, with a program for a graphics card, that fetches nothing but its page. */
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: executable!,
+    args: [
+      ...['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-unsafe-swiftshader'],
+      // WebGL on the same program.
+      ...['--use-angle=swiftshader', '--ignore-gpu-blocklist'],
+      // Nothing but the page is to be fetched.
+      ...['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--disable-quic'],
+    ],
+  });
+}
+
+/** What a page complains of, from now on. */
+export function complaints(page: Page): readonly string[] {
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  return errors;
 }
 
 /** File name → text. Fails where something of Node is needed. */

@@ -1,0 +1,77 @@
+/** @file  What the viewer's page is given: images as little-endian float32 NIfTI-1 in RAS+ order, and in words what they are. */
+import { type PetImage, petImage, type Unit } from '../core/image.js';
+import { inverse } from '../geometry/regrid.js';
+import { writeNifti } from '../io/nifti.js';
+import { readLabels } from './images.js';
+import { highest, sameGrid } from './report-page.js';
+import { provenanceTable } from './report-tables.js';
+import { readShown } from './sidecar.js';
+import { version } from './version.js';
+
+/** One image. Its file is a header of 352 bytes, then float32 values, x fastest. */
+export interface ShownImage {
+  readonly name: string;
+  /** Name under which the server has it. */
+  readonly file: string;
+  readonly unit: Unit;
+  /** Voxels along z, y, x, and their size, mm. */
+  readonly shape: readonly [number, number, number];
+  readonly voxelSize: readonly [number, number, number];
+  /** World (RAS+, mm) → voxel (i, j, k), 3 × 4 row-major. */
+  readonly toVoxel: readonly number[];
+  /** Value that one voxel in a thousand exceeds. */
+  readonly high: number;
+  /** Are its voxels those of the first image? */
+  readonly onFirstGrid: boolean;
+}
+
+export interface ViewSession {
+  readonly coincide: string;
+  readonly images: readonly ShownImage[];
+  readonly spread?: ShownImage | undefined;
+  readonly labels?: (ShownImage & { readonly names: Readonly<Record<string, string>> }) | undefined;
+  /** Key, then what each image's sidecar says. */
+  readonly provenance: readonly (readonly string[])[];
+  readonly warnings: readonly string[];
+}
+
+export interface ViewFiles {
+  readonly session: ViewSession;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Reads what is to be looked at. @throws FormatError naming the file that cannot be read. */
+export async function viewSession(
+  sources: readonly string[],
+  { spread, labels, frame }: { spread?: string | undefined; labels?: string | undefined; frame?: number | undefined } = {},
+): Promise<ViewFiles> {
+  const files = new Map<string, Uint8Array>();
+  let first: PetImage | undefined;
+  const add = (image: PetImage, source: string, file: string): ShownImage => {
+    files.set(file, writeNifti({ ...petImage(image.grid, image.values, image.unit), affine: image.affine }));
+    const shown = {
+      ...{ name: source, file, unit: image.unit, shape: image.grid.shape, voxelSize: image.grid.voxelSize },
+      ...{ toVoxel: [...inverse(image.affine).subarray(0, 12)], high: highest([image]) },
+      onFirstGrid: first === undefined || sameGrid(image, first),
+    };
+    first ??= image;
+    return shown;
+  };
+  const images: ShownImage[] = [];
+  const sidecars: (Readonly<Record<string, unknown>> | undefined)[] = [];
+  for (const [i, source] of sources.entries()) {
+    const { image, sidecar } = await readShown(source, frame);
+    images.push(add(image, source, `${i}.nii`));
+    sidecars.push(sidecar);
+  }
+  const map = labels === undefined ? undefined : await readLabels(labels);
+  const columns = images.map(({ name }, i) => ({ name, note: '', image: first!, sidecar: sidecars[i] }));
+  const session: ViewSession = {
+    ...{ coincide: version(), images },
+    ...(spread === undefined ? {} : { spread: add((await readShown(spread, frame)).image, spread, 'spread.nii') }),
+    ...(map ? { labels: { ...add(map.labels, labels!, 'labels.nii'), names: map.names } } : {}),
+    provenance: provenanceTable({}, columns).rows,
+    warnings: [...new Set(sidecars.flatMap((sidecar) => (Array.isArray(sidecar?.warnings) ? sidecar.warnings.map(String) : [])))],
+  };
+  return { session, files };
+}
