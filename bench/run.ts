@@ -2,6 +2,8 @@
 const [name = ''] = process.argv.slice(2);
 if (/^[a-z-]+$/.test(name)) await import(`./${name}.js`);
 else {
-  console.error('usage: npm run bench -- projector|list-mode|model|guided|training|robustness|reconstruction|cohort [options]');
+  console.error(
+    'usage: npm run bench -- projector|list-mode|model|sampling|guided|training|robustness|reconstruction|cohort [options]',
+  );
   process.exitCode = 2;
 }

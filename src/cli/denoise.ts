@@ -24,6 +24,7 @@ interface Options {
   readonly start?: number;
   readonly sampler: 'ddim' | 'dpm2';
   readonly eta: number;
+  readonly reuse: number;
   readonly unit?: Unit;
   readonly intensity: 'SUV' | 'body-mean';
   readonly voxels: 'model' | 'image';
@@ -42,6 +43,7 @@ const foreignToPresets = [
   'start',
   'sampler',
   'eta',
+  'reuse',
   'spread',
   'intensity',
   'voxels',
@@ -68,6 +70,7 @@ export function denoise(program: Command): void {
         .default('ddim'),
     )
     .option('--eta <x>', 'stochasticity of DDIM, in [0, 1]', share, 0)
+    .option('--reuse <n>', 'evaluate the coarse levels of the network in every n-th step only', whole, 1)
     .addOption(new Option('--unit <name>', 'unit of the image, where the file does not say').choices(['SUV', 'Bq/mL', 'counts']))
     .addOption(new Option('--intensity <how>', 'how the unit becomes SUV').choices(['SUV', 'body-mean']).default('SUV'))
     .addOption(

@@ -29,6 +29,9 @@ export interface DenoiseOptions extends CallOptions {
   readonly sampler?: 'ddim' | 'dpm2' | undefined;
   /** DDIM's η. @default 0 */
   readonly eta?: number | undefined;
+  /** Of how many neighbouring steps one evaluates the coarse levels of the network; the others take its features over. Deep features vary slowly
+   *  along a trajectory: Liu et al. 2026, arXiv:2606.08751; Ma et al. 2023 (DeepCache), arXiv:2312.00858. @default 1: all do */
+  readonly reuse?: number | undefined;
   /** @default 1 */
   readonly seed?: number | undefined;
   /** How the image's unit becomes SUV: 'SUV' takes SUV images only; 'body-mean' brings the mean over the body to that of the training data;
@@ -52,6 +55,7 @@ export type SamplingUsed =
       readonly steps: number;
       readonly start: number;
       readonly eta: number;
+      readonly reuse: number;
     };
 
 export interface Denoised {
@@ -74,7 +78,7 @@ export interface Denoised {
  * @throws OptionError when the unit is not SUV and no other intensity is asked for, or an option is out of range.
  */
 export async function denoiseVolume(image: PetImage, model: OpenModel, options: DenoiseOptions = {}): Promise<Denoised> {
-  const { sampler = 'ddim', eta = 0, seed = 1, onProgress, signal } = options;
+  const { sampler = 'ddim', eta = 0, reuse = 1, seed = 1, onProgress, signal } = options;
   const { mode = model.can.includes('mean') ? 'mean' : 'samples' } = options;
   const { samples = model.sampling.samples, steps = model.sampling.steps, start = model.sampling.start } = options;
   if (mode === 'samples' && !(Number.isInteger(samples) && samples > 0)) {
@@ -114,10 +118,10 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   );
   const added = Math.sqrt(Math.max(0, ladder[0]! ** 2 - noiseThere ** 2));
   const shape = begin.shape as unknown as Shape3;
-  const denoiser = model.denoiser(unit, values, given);
   const sum = new Float64Array(begin.data.length);
   const squares = new Float64Array(begin.data.length);
   for (let k = 0; k < samples; k++) {
+    const denoiser = model.denoiser(unit, values, given, { reuse });
     const n = noiseField(shape, seed, k * (steps + 1));
     const from = fill(shape, (i) => begin.data[i]! + added * n.data[i]!);
     const noise = (level: number): Volume => noiseField(shape, seed, k * (steps + 1) + level + 1);
@@ -135,7 +139,7 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   return {
     image: await back(average),
     ...(samples > 1 ? { spread: await back(deviation) } : {}),
-    sampling: { mode, sampler, samples, steps, start, eta },
+    sampling: { mode, sampler, samples, steps, start, eta, reuse },
     ...about,
   };
 }

@@ -66,7 +66,8 @@ export function guidedModel(card: GuidedCard, evaluator: GuidedEvaluator): Guide
     // One evaluation is dear here, and starts from an image that still has its noise: one sample, more steps.
     sampling: { samples: 1, steps: 20, start: 0.3 },
     mean: async () => refuse('mode', 'samples', 'It estimates no mean in one evaluation; draw samples.'),
-    denoiser(unit = 1, image, { anatomy } = {}) {
+    denoiser(unit = 1, image, { anatomy } = {}, { reuse = 1 } = {}) {
+      if (reuse !== 1) refuse('reuse', '1', 'Features are reused by models trained here only.');
       const condition = image ?? refuse('condition', 'a low-dose image', 'It is no prior of images alone.');
       if (anatomy !== undefined) refuse('anatomy', 'none', 'It knows no anatomy.');
       const k = intensity.scale * unit;

@@ -3,7 +3,7 @@
  *    conditional a `Denoiser` given the low-count image
  *    prior       a `Denoiser` without one: what HQS takes */
 import { array, contiguous, expectShape, fill, type Shape3, type Volume } from '../core/array.js';
-import { ModelError } from '../core/errors.js';
+import { ModelError, OptionError } from '../core/errors.js';
 import type { Denoiser } from '../core/interfaces.js';
 import type { CallOptions } from '../core/iterate.js';
 import { networkFeatures, type Situation } from '../network/features.js';
@@ -50,9 +50,11 @@ export interface OpenModel<C extends CommonCard = CommonCard> {
    * D(x, σ), in the units of the image.
    * @param unit SUV of one unit of the image. @default 1
    * @param condition low-count image, in the same unit; undefined for the unconditional prior.
-   * @throws ModelError when the model cannot, with or without a condition.
+   * @param options.reuse only every so many evaluations all of the network; between them the finest level alone, on what the coarser ones made of the
+   *   evaluation before: for one trajectory, whose levels are neighbours. @default 1: always all of it
+   * @throws ModelError when the model cannot, with or without a condition, or cannot reuse.
    */
-  denoiser(unit?: number, condition?: Volume, given?: Given): Denoiser;
+  denoiser(unit?: number, condition?: Volume, given?: Given, options?: { readonly reuse?: number | undefined }): Denoiser;
 }
 
 /** Joins a card and an evaluator of its weights. The evaluator stays the caller's to dispose. */
@@ -65,21 +67,26 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
     situation: Situation,
     skipWeight: number,
     options: CallOptions,
+    kept?: Kept,
   ): Promise<Volume> => {
     const shape = inputs.find((volume) => volume !== undefined)!.shape as unknown as Shape3;
     const features = networkFeatures(architecture, situation);
     const skip = Float32Array.of(skipWeight);
     const voxels = patch[0] * patch[1] * patch[2];
-    const evaluate = async (at: Shape3): Promise<Float32Array> => {
+    const evaluate = async (at: Shape3, tile: number): Promise<Float32Array> => {
       const x = array([1, architecture.inputChannels, ...patch]);
       inputs.forEach((volume, channel) => {
         if (volume) cutTile(volume, at, patch, x.data.subarray(channel * voxels, (channel + 1) * voxels));
       });
-      return (await evaluator.evaluate(x, features, skip, options)).data;
+      if (kept === undefined) return (await evaluator.evaluate(x, features, skip, options)).data;
+      const { v, deep } = await evaluator.reuse!(x, features, skip, kept.fresh ? undefined : kept.deep[tile], options);
+      kept.deep[tile] = deep;
+      return v.data;
     };
     const places = tilesOf(shape, patch, overlap);
     const tiles: Float32Array[] = [];
-    for (let i = 0; i < places.length; i += CHUNK) tiles.push(...(await Promise.all(places.slice(i, i + CHUNK).map(evaluate))));
+    for (let i = 0; i < places.length; i += CHUNK)
+      tiles.push(...(await Promise.all(places.slice(i, i + CHUNK).map((at, k) => evaluate(at, i + k)))));
     return blendTiles(shape, patch, overlap, tiles);
   };
   const prepared = (anatomy: Volume | undefined, like: Volume | undefined): Volume | undefined => {
@@ -112,19 +119,46 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
       const v = await predict([undefined, scaled(condition, k), a], situation, 1, { signal });
       return fill(v.shape, (i) => -v.data[i]! / k);
     },
-    denoiser(unit = 1, condition, { anatomy, noise } = {}) {
+    denoiser(unit = 1, condition, { anatomy, noise } = {}, { reuse = 1 } = {}) {
       demand('diffusion');
+      const kept = reuse === 1 ? () => undefined : keeper(checkedReuse(reuse, card, evaluator));
       const k = intensity.scale * unit;
       const c = condition && scaled(condition, k);
       const a = prepared(anatomy, condition);
       const known = { condition: c !== undefined, anatomy: a !== undefined, ...(c === undefined ? {} : { noise }) };
       const skip = (t: number): number => (c === undefined ? 0 : Math.sin((Math.PI * t) / 2));
       return scaledDenoiser(
-        precondition((xt, t, signal) => predict([xt, c, a], { t, ...known }, skip(t), { signal })),
+        precondition((xt, t, signal) => predict([xt, c, a], { t, ...known }, skip(t), { signal }, kept())),
         1 / k,
       );
     },
   };
+}
+
+/** What is kept of an evaluation for the next ones, tile by tile. */
+interface Kept {
+  readonly deep: Float32Array[];
+  /** Whether it is to be made anew. */
+  readonly fresh: boolean;
+}
+
+/** What every evaluation of a trajectory is given: at the first and then at every `reuse`-th nothing is taken over. */
+function keeper(reuse: number): () => Kept {
+  const deep: Float32Array[] = [];
+  let evaluations = 0;
+  return () => ({ deep, fresh: evaluations++ % reuse === 0 });
+}
+
+function checkedReuse(reuse: number, { name, architecture }: ModelCard, evaluator: Evaluator): number {
+  if (!(Number.isInteger(reuse) && reuse > 0))
+    throw new OptionError('Reuse', { key: 'reuse', expected: 'a positive integer', found: reuse });
+  if (evaluator.reuse === undefined || architecture.channels.length < 2) {
+    throw new ModelError(`${name} cannot reuse features here`, {
+      ...{ key: 'reuse', expected: '1', found: reuse },
+      hint: 'It takes a network of two or more levels, in float32, on onnxruntime-node.',
+    });
+  }
+  return reuse;
 }
 
 function scaled(x: Volume, k: number): Volume {

@@ -50,6 +50,17 @@ export interface Evaluator {
    * @returns v, [N, 1, D, H, W].
    */
   evaluate(x: NdArray, features: Float32Array, skip: Float32Array, options?: CallOptions): Promise<NdArray>;
+  /**
+   * As `evaluate`, with what the coarser levels gave the finest one; where that of another evaluation is given, they are left out.
+   * Not every evaluator can.
+   */
+  reuse?(
+    x: NdArray,
+    features: Float32Array,
+    skip: Float32Array,
+    deep: Float32Array | undefined,
+    options?: CallOptions,
+  ): Promise<{ readonly v: NdArray; readonly deep: Float32Array }>;
   dispose(): Promise<void>;
 }
 

@@ -11,7 +11,7 @@ import { meanSquaredError } from './losses.js';
 import { add, concat, reshape, scale, slice, split } from './ops.js';
 import { checkedParameters, discriminatorManifest, type ParameterEntry, parameterManifest } from './parameters.js';
 import { type Activations, observed, quantised } from './quantise.js';
-import { type Architecture, type Convolve, checkedPatch, type UnetInputs, unet } from './unet.js';
+import { type Architecture, type Convolve, checkedPatch, deepShape, type UnetInputs, unet } from './unet.js';
 
 /**
  * Inputs: the common ones, and `parameters` [P] unless they are given. Output: v [N, 1, D, H, W].
@@ -58,6 +58,26 @@ export function calibrationGraph(
   const { names, values } = magnitudes();
   output(values, 'magnitudes');
   return { program: program(graph), names };
+}
+
+/**
+ * The network in two pieces, for evaluations that are neighbours in time. `full`: as `evaluateGraph`, with a second output `deep`, what its finest
+ * level is given by the coarser ones. `shallow`: the finest level alone, with `deep` among its inputs.
+ * @throws ModelError when the patch does not fit the architecture, or that has one level only.
+ */
+export function reuseGraphs(architecture: Architecture, batch: number, patch: Shape3): { full: Program; shallow: Program } {
+  const shape = deepShape(architecture, batch, patch);
+  const made = (given: boolean): Program => {
+    const graph = newGraph();
+    const inputs = commonInputs(graph, architecture, batch, patch);
+    const { byName } = parameterPieces(graph, architecture, undefined, false);
+    const old = given ? input(graph, 'deep', shape) : undefined;
+    const { v, deep } = unet(architecture, { ...inputs, deep: old }, (name) => byName.get(name)!);
+    output(v, 'v');
+    if (!given) output(deep!, 'deep');
+    return program(graph);
+  };
+  return { full: made(false), shallow: made(true) };
 }
 
 /**
@@ -111,7 +131,7 @@ export function ganTrainGraph(architecture: Architecture, batch: number, patch: 
   const theirs = discriminatorManifest(widths);
   const { pieces } = cutUp(graph, 'parameters', [...own, ...theirs], undefined, true);
   const byName = new Map([...own, ...theirs].map(({ name }, i) => [name, pieces[i]]));
-  const v = unet(architecture, inputs, (name) => byName.get(name)!);
+  const { v } = unet(architecture, inputs, (name) => byName.get(name)!);
   const target = input(graph, 'target', v.shape);
   const loss = meanSquaredError(v, target, input(graph, 'weight', [batch, 1, 1, 1, 1]));
   const condition = slice(inputs.x, 1, 1, 1);
@@ -189,7 +209,7 @@ function adaptedNetwork(
     return convLora(x, weight, offset === undefined ? bias : add(bias, offset), { down, up, scale: lora.scale });
   };
   const inputs = commonInputs(graph, architecture, batch, patch);
-  return { v: unet(architecture, inputs, (name) => frozen.byName.get(name)!, convolve), pieces };
+  return { v: unet(architecture, inputs, (name) => frozen.byName.get(name)!, convolve).v, pieces };
 }
 
 /** @returns v and the parameters, in the order of the manifest. */
@@ -203,7 +223,7 @@ function network(
 ): { v: Var; pieces: Var[] } {
   const inputs = commonInputs(graph, architecture, batch, patch);
   const { pieces, byName } = parameterPieces(graph, architecture, parameters, true);
-  return { v: unet(architecture, inputs, (name) => byName.get(name)!, convolve), pieces };
+  return { v: unet(architecture, inputs, (name) => byName.get(name)!, convolve).v, pieces };
 }
 
 function commonInputs(graph: Graph, architecture: Architecture, batch: number, patch: Shape3): UnetInputs {

@@ -62,18 +62,23 @@ export interface UnetInputs {
   readonly features: Var;
   /** [N, 1, 1, 1, 1]: the weight of the condition's skip, e.g. σ_t times the presence flag. */
   readonly skip: Var;
+  /** `deep` of another evaluation: all levels but the finest are left out. @default none */
+  readonly deep?: Var | undefined;
+}
+export interface UnetOutputs {
+  /** [N, 1, D, H, W]. */
+  readonly v: Var;
+  /** What the finest level is given by the coarser ones, `deepShape`; undefined where there are none. */
+  readonly deep: Var | undefined;
 }
 
-/**
- * Emits the network.
- * @returns v, [N, 1, D, H, W].
- */
+/** Emits the network. */
 export function unet(
   architecture: Architecture,
-  { x, features, skip }: UnetInputs,
+  { x, features, skip, deep }: UnetInputs,
   parameter: ParameterSource,
   convolve: Convolve = plainly,
-): Var {
+): UnetOutputs {
   const { channels, embedding, groups, film = false, heads = 1 } = architecture;
   const cell = blockOf(architecture);
   const voxels = cell[0] * cell[1] * cell[2];
@@ -122,19 +127,28 @@ export function unet(
 
   let h = conv('stem', fold(x, cell), channels[0], 3);
   const skips: Var[] = [];
-  channels.forEach((width, level) => {
+  let below = deep;
+  channels.slice(0, deep === undefined ? undefined : 1).forEach((width, level) => {
     if (level > 0) h = conv(`down${level}`, fold(h, cell), width, 1);
     h = stage(`encoder${level}`, h, level);
     skips.push(h);
   });
-  for (let level = channels.length - 2; level >= 0; level--) {
+  for (let level = deep === undefined ? channels.length - 2 : 0; level >= 0; level--) {
     // The convolution before the repetition: the same numbers as after it, for an eighth of the work.
-    h = upsample(conv(`up${level}`, h, channels[level], 1), cell);
-    h = stage(`decoder${level}`, concat([h, skips[level]], 1), level);
+    below = level === 0 && deep !== undefined ? deep : conv(`up${level}`, h, channels[level], 1);
+    h = stage(`decoder${level}`, concat([upsample(below, cell), skips[level]], 1), level);
   }
   const last = conv('head', activated('head.norm', h), voxels * heads, 3, { value: 0 });
   const F = unfold(heads === 1 ? last : chosenHead(last, features, meanFlag(architecture)), cell);
-  return sub(F, mul(slice(x, 1, 1, 1), skip));
+  return { v: sub(F, mul(slice(x, 1, 1, 1), skip)), deep: below };
+}
+
+/** Shape of `deep` for a batch and patch. @throws ModelError for a network of one level. */
+export function deepShape({ channels, planar }: Architecture, batch: number, patch: Shape3): readonly number[] {
+  if (channels.length < 2)
+    throw new ModelError('A network of one level has no coarser ones', { key: 'channels', found: [...channels] });
+  const cell = blockOf({ planar });
+  return [batch, channels[0], ...patch.map((n, axis) => n / cell[axis] ** 2)];
 }
 
 /** The second half of the channels where the flag is 1 (mean mode), the first half where it is 0. */

@@ -7,7 +7,7 @@ import { checkedParameters } from '../network/parameters.js';
 import type { Activations } from '../network/quantise.js';
 import type { Evaluator } from '../network/runner.js';
 import { type Architecture, checkedPatch } from '../network/unet.js';
-import { draftGraph, evaluateGraph } from '../network/unet-graphs.js';
+import { draftGraph, evaluateGraph, reuseGraphs } from '../network/unet-graphs.js';
 import { openPool, type PoolOptions } from './ort-pool.js';
 
 /** An evaluator whose weights can be changed. */
@@ -38,6 +38,12 @@ export function openEvaluator(
     programs.set(key, made);
     return made;
   };
+  const halves = new Map<string, ReturnType<typeof reuseGraphs>>();
+  const halvesFor = ({ shape }: NdArray): ReturnType<typeof reuseGraphs> => {
+    const made = halves.get(shape.join()) ?? reuseGraphs(architecture, shape[0], shape.slice(2) as unknown as Shape3);
+    halves.set(shape.join(), made);
+    return made;
+  };
   const pool = openPool(options);
   pool.share({ parameters: current });
   return {
@@ -49,6 +55,18 @@ export function openEvaluator(
       const { v } = await pool.run(program, { x: given.data, features, skip }, callOptions);
       return array(program.outputs[0].shape, v);
     },
+    ...(draft === undefined
+      ? {
+          async reuse(x, features, skip, old, callOptions = {}) {
+            const { full, shallow } = halvesFor(x);
+            const feeds = { x: expectShape(x, full.inputs[0].shape, 'x').data, features, skip };
+            const { v, deep = old! } = await (old === undefined
+              ? pool.run(full, feeds, callOptions)
+              : pool.run(shallow, { ...feeds, deep: old }, callOptions));
+            return { v: array(full.outputs[0].shape, v), deep };
+          },
+        }
+      : {}),
     load(others) {
       current = checkedParameters(architecture, others).slice();
       if (draft !== undefined) programs.clear(); // a draft holds the weights it was made of
