@@ -7,7 +7,16 @@
 // Arrays, images, errors, random numbers, iteration
 export { array, fill, type NdArray, type Point, type Shape3, type Volume } from './core/array.js';
 export { type ByteSource, memorySource } from './core/bytes.js';
-export { CoincideError, DeviceError, FormatError, GeometryError, ModelError, OptionError, ShapeError } from './core/errors.js';
+export {
+  CoincideError,
+  DeviceError,
+  type Fault,
+  FormatError,
+  GeometryError,
+  ModelError,
+  OptionError,
+  ShapeError,
+} from './core/errors.js';
 export { affineOf, centredGrid, type Grid, type PetImage, petImage, type Unit } from './core/image.js';
 export type {
   Denoiser,
@@ -28,8 +37,8 @@ export { gaussianFilter } from './denoise/gaussian.js';
 export { type GuidedModel, guidedModel } from './denoise/guided-model.js';
 export { noiseLevel } from './denoise/noise-level.js';
 export { type NonlocalMeansOptions, nonlocalMeans } from './denoise/nonlocal-means.js';
-export { type OpenModel, openModel } from './denoise/open-model.js';
-export { coveringShape, resample, resampledDenoiser } from './denoise/resample.js';
+export { type Given, type OpenModel, openModel, type SamplingDefaults } from './denoise/open-model.js';
+export { coveringShape, resample, resampledDenoiser, type Sampling } from './denoise/resample.js';
 export { type Measured, unlike } from './denoise/unlike.js';
 export { denoiseYu2025, type Yu2025Options, type Yu2025Result } from './denoise/yu2025.js';
 // Scanners, sinograms, lines of response
@@ -40,7 +49,7 @@ export { fromWorld, type PatientPosition, toWorld } from './geometry/frame.js';
 export { defaultGrid, fieldOfViewMask, type GridOptions } from './geometry/grid.js';
 export { type Lines, linesOf } from './geometry/lines.js';
 export { checkedScan, type ListModeScan, type Scan } from './geometry/scan.js';
-export { parseScanner, type Scanner } from './geometry/scanner.js';
+export { type AxialBlocks, type FlatBlocks, parseScanner, type Scanner, type ScannerTof } from './geometry/scanner.js';
 export { findScanner, scannerByName, scanners } from './geometry/scanners.js';
 export {
   type LayoutOptions,
@@ -54,34 +63,80 @@ export { orderedSubsets } from './geometry/subsets.js';
 // Files as bytes
 export { type BidsPet, bidsSuv } from './io/bids.js';
 export { type Checkpoint, type CheckpointTensor, openCheckpoint } from './io/checkpoint.js';
-export { type DicomSeries, type ReadDicomOptions, readDicomSeries } from './io/dicom-series.js';
+export type { DicomFile } from './io/dicom-file.js';
+export { type DicomSeries, type DicomSlice, type ReadDicomOptions, readDicomSeries } from './io/dicom-series.js';
+export type { Vector } from './io/dicom-stack.js';
 export { type WriteDicomOptions, writeDicomSeries } from './io/dicom-write.js';
-export { readInterfileImage, writeInterfileImage } from './io/interfile-image.js';
-export { readInterfileLayout, readInterfileProjData, writeInterfileProjData } from './io/interfile-projdata.js';
-export { histogramMmr } from './io/mmr-histogram.js';
-export { mmrEvents, readMmrListModeHeader } from './io/mmr-listmode.js';
-export { readNifti, writeNifti } from './io/nifti.js';
+export type { Exam } from './io/interfile-exam.js';
+export {
+  type InterfileImage,
+  type InterfileImageOptions,
+  readInterfileImage,
+  writeInterfileImage,
+} from './io/interfile-image.js';
+export {
+  type InterfileLayout,
+  type InterfileProjData,
+  type InterfileProjDataOptions,
+  readInterfileLayout,
+  readInterfileProjData,
+  writeInterfileProjData,
+} from './io/interfile-projdata.js';
+export { type Counts, type Histogram, type HistogramOptions, histogramMmr } from './io/mmr-histogram.js';
+export { type MmrEventOptions, type MmrListModeHeader, mmrEvents, readMmrListModeHeader } from './io/mmr-listmode.js';
+export { type ReadNiftiOptions, readNifti, type WriteNiftiOptions, writeNifti } from './io/nifti.js';
+export type { Turn } from './io/nifti-affine.js';
 export { readNiftiFrames, writeNiftiFrames } from './io/nifti-frames.js';
 export { readNpz, writeNpz } from './io/npz.js';
 export { estimateRandoms } from './io/randoms.js';
-export { readSafetensors, writeSafetensors } from './io/safetensors.js';
+export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';
 export { type SuvFactor, type SuvFacts, suvFactor } from './io/suv.js';
 // Metrics
 export { type CoverageOptions, intervalCoverage } from './metrics/coverage.js';
 export { interiorLabels, type LesionOptions, type LesionRecovery, lesionRecovery } from './metrics/lesions.js';
-export { imageError } from './metrics/psnr.js';
-export { contrastRecovery, regionBias, regionStatistics } from './metrics/regions.js';
-export { ssim } from './metrics/ssim.js';
+export { type ErrorOptions, type ImageError, imageError } from './metrics/psnr.js';
+export {
+  type ContrastOptions,
+  contrastRecovery,
+  type RegionBias,
+  type RegionStatistics,
+  regionBias,
+  regionStatistics,
+} from './metrics/regions.js';
+export { type SsimOptions, ssim } from './metrics/ssim.js';
 // Networks
+export type { AttentionOrder } from './network/attention.js';
+export type { Knowledge } from './network/features.js';
+export type { Program } from './network/graph.js';
 export { type GuidedCard, parseGuidedCard } from './network/guided-card.js';
 export type { GuidedDiffusion } from './network/guided-diffusion.js';
-export { inferGuidedDiffusion, type KeyReport } from './network/infer-guided-diffusion.js';
+export type { EvaluationPlan } from './network/guided-plan.js';
+export type { StreamingOptions } from './network/guided-streaming.js';
+export { type Inferred, inferGuidedDiffusion, type KeyReport, type Shapes } from './network/infer-guided-diffusion.js';
 export { initialLora, type Lora, type LoraOptions, loraOf, mergeLora, namedLora } from './network/lora.js';
 export { type CommonCard, flatParameters, type Model, type ModelCard, parseModelCard } from './network/model-card.js';
+export type { TensorInfo } from './network/onnx.js';
 export { initialParameters, parameterCount } from './network/parameters.js';
-export type { AdaptedEvaluator, Evaluator, GraphRunner, GuidedEvaluator, Trainer } from './network/runner.js';
+export type {
+  AdaptedEvaluator,
+  Evaluator,
+  GraphRunner,
+  GuidedEvaluator,
+  LossGradient,
+  Tensors,
+  TrainBatch,
+  Trainer,
+} from './network/runner.js';
 export type { Architecture } from './network/unet.js';
-export { evaluateGraph, externalGradientGraph, loraGraph, loraTrainGraph, trainGraph } from './network/unet-graphs.js';
+export {
+  type Adapted,
+  type Adversary,
+  evaluateGraph,
+  externalGradientGraph,
+  loraGraph,
+  loraTrainGraph,
+  trainGraph,
+} from './network/unet-graphs.js';
 // Priors: classical penalties, and the diffusion prior
 export { type BowsherOptions, bowsher } from './prior/bowsher.js';
 export { type DdimOptions, type DdimStep, ddim } from './prior/ddim.js';
@@ -89,7 +144,13 @@ export { type DdpmOptions, type DdpmStep, ddpm, type NoisePrediction, type Predi
 export { type DpmSolverStep, dpmSolver2m } from './prior/dpm-solver.js';
 export { gaussianDenoiser } from './prior/gaussian-denoiser.js';
 export type { Neighbourhood, PairOptions } from './prior/neighbours.js';
-export { precondition, scaledDenoiser } from './prior/precondition.js';
+export {
+  type Parameterisation,
+  type PreconditionOptions,
+  type Predict,
+  precondition,
+  scaledDenoiser,
+} from './prior/precondition.js';
 export { quadratic } from './prior/quadratic.js';
 export { type RdpOptions, rdp, rdpEpsilon } from './prior/rdp.js';
 export {
@@ -104,23 +165,26 @@ export {
 } from './prior/schedule.js';
 export { torchNoise } from './prior/torch-noise.js';
 // Projectors and the system model
-export { adjointError } from './projector/adjoint-error.js';
+export { type AdjointErrorOptions, adjointError } from './projector/adjoint-error.js';
 export { compose, diagonal } from './projector/compose.js';
 export { localCpuEngine } from './projector/cpu/local-pool.js';
-export { type ProjectorEngine, referenceEngine } from './projector/engine.js';
+export { type ProjectorEngine, type ResidentModelOptions, referenceEngine } from './projector/engine.js';
 export { eventLines } from './projector/event-ends.js';
 export { isSoftwareAdapter } from './projector/gpu/adapter.js';
+export type { GpuAdapterInfo, GpuProvider } from './projector/gpu/device.js';
 export { openGpuEngine } from './projector/gpu/engine.js';
+export type { GpuMemoryOptions } from './projector/gpu/resident.js';
+export type { SinogramKernelOptions } from './projector/gpu/sinogram.js';
 export { josephProjector, type LineTof } from './projector/joseph.js';
-export { type ListModeSubset, listModeModel, listModeProjector } from './projector/list-mode.js';
+export { type ListModeSubset, type ListModeTerms, listModeModel, listModeProjector } from './projector/list-mode.js';
 export { type Plan, type ProbedSpeed, plan, probeSpeed, secondsPerIteration } from './projector/plan.js';
 export { gaussianPsf } from './projector/psf.js';
-export { siddonProjector, siddonSinogramProjector } from './projector/siddon.js';
-export { attenuationFactors, systemModel } from './projector/system-model.js';
+export { type SubRayOptions, siddonProjector, siddonSinogramProjector } from './projector/siddon.js';
+export { type AttenuationMap, attenuationFactors, type SystemModelOptions, systemModel } from './projector/system-model.js';
 // Reconstruction
 export { type BsremOptions, bsrem } from './recon/bsrem.js';
 export { type HqsOptions, type HqsStep, hqs } from './recon/hqs.js';
-export { deviance, expectedDeviance, negLogLikelihood } from './recon/likelihood.js';
+export { type Deviance, deviance, expectedDeviance, type MeanDeviance, negLogLikelihood } from './recon/likelihood.js';
 export { type MapEmOptions, mapEm } from './recon/map-em.js';
 export { type OsemOptions, type OsemStep, osem, uniformStart } from './recon/osem.js';
 export { kappa, kktResidual } from './recon/penalised.js';
@@ -128,10 +192,12 @@ export { type PoissonProx, type PoissonProxOptions, poissonProx, positiveRoot } 
 export { type ResidentOsemStep, residentOsem, residentProx, residentStart } from './recon/resident.js';
 export { type SvrgOptions, svrg } from './recon/svrg.js';
 // Simulation
-export { type Acquisition, acquire } from './simulate/acquisition.js';
+export { type Acquired, type Acquisition, acquire, type ExpectedScan } from './simulate/acquisition.js';
 export { type Phantom, type PhantomKind, type PhantomOptions, phantom } from './simulate/phantom.js';
-export { thin } from './simulate/thin.js';
+export { type ThinOptions, thin } from './simulate/thin.js';
+export type { Tracer } from './simulate/tissues.js';
 // Training
+export type { AdamState } from './train/adam.js';
 export {
   type Draw,
   type Group,
@@ -145,5 +211,13 @@ export {
   subjectSeed,
 } from './train/cohort.js';
 export type { CohortConfig } from './train/cohort-config.js';
-export { parseTrainingConfig, type TrainingConfig } from './train/config.js';
-export { type TrainStep, train } from './train/loop.js';
+export {
+  type GanConfig,
+  type NetworkConfig,
+  type NetworkKind,
+  parseTrainingConfig,
+  type TrainingConfig,
+} from './train/config.js';
+export { type Pace, type TrainOptions, type TrainStep, train } from './train/loop.js';
+export type { Region } from './train/regions.js';
+export type { SubjectSource, SubjectVolume } from './train/subject.js';

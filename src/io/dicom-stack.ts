@@ -5,7 +5,7 @@ import { needed } from './dicom-exam.js';
 import { type DicomFile, number, tagged, text } from './dicom-file.js';
 
 /** Vectors x, y, z in DICOM's world: towards left, posterior, superior; mm. */
-type Vector = readonly [number, number, number];
+export type Vector = readonly [number, number, number];
 
 /** A slice and where it is. */
 export interface SlicePlace {

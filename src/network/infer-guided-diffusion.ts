@@ -5,7 +5,8 @@ import type { GuidedDiffusion } from './guided-diffusion.js';
 import { guidedWeights } from './guided-diffusion-graph.js';
 
 type Shape = readonly number[];
-export type Shapes = ReadonlyMap<string, Shape>;
+/** Shapes of weights by their names. */
+export type Shapes = ReadonlyMap<string, readonly number[]>;
 
 /** What of a checkpoint fits an architecture. */
 export interface KeyReport {
@@ -15,7 +16,11 @@ export interface KeyReport {
   /** There, and not needed. */
   readonly unexpected: readonly string[];
   /** There, in another shape. */
-  readonly misshapen: readonly { readonly name: string; readonly expected: Shape; readonly found: Shape }[];
+  readonly misshapen: readonly {
+    readonly name: string;
+    readonly expected: readonly number[];
+    readonly found: readonly number[];
+  }[];
 }
 export interface Inferred {
   /** Its head channels are not to be seen in the weights. */

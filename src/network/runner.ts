@@ -24,9 +24,9 @@ export interface TrainBatch {
   readonly features: Float32Array;
   /** [N]. */
   readonly skip: Float32Array;
-  /** [N, 1, D, H, W]: the v to be predicted. */
+  /** The v to be predicted, [N, 1, D, H, W]. */
   readonly target: Float32Array;
-  /** [N]: weight of each sample in the loss. */
+  /** Weight of each sample in the loss, [N]. */
   readonly weight: Float32Array;
 }
 export interface LossGradient {

@@ -1,17 +1,29 @@
 /** @file  What only Node can do: files, worker threads, devices, and the whole line in one call. */
 export { type DeviceOptions, openEngine } from './devices.js';
-export { type LoadedGuidedModel, loadGuidedModel } from './guided-folder.js';
+export type { FileSet } from './files.js';
+export { type LoadedGuidedModel, type LoadGuidedOptions, loadGuidedModel } from './guided-folder.js';
 export { readImage, readLabels, writeImage } from './images.js';
 export { type ListModeFile, type ListModeOptions, readListMode } from './list-mode-file.js';
 export { encodeLora, withLora } from './lora-file.js';
 export { defaultModel, type LoadedModel, loadModel, readModel, writeModel } from './model-folder.js';
 export { openAdapter } from './ort-adapter.js';
 export { openEvaluator } from './ort-evaluator.js';
-export { chooseProvider, type Probe, probeProvider } from './ort-probe.js';
-export { openSession, type Provider } from './ort-session.js';
-export { openTrainer } from './ort-trainer.js';
+export type { PoolOptions } from './ort-pool.js';
+export { type ChoiceOptions, chooseProvider, type Probe, probeProvider } from './ort-probe.js';
+export { openSession, type Provider, type SessionOptions } from './ort-session.js';
+export { openTrainer, type TrainerOptions } from './ort-trainer.js';
+export type { PenalisedMethod } from './penalised.js';
 export { dataUri, type GreyPicture, picture, png, type View } from './png.js';
-export { type ListModeReconstruction, type Reconstruction, type ReconstructOptions, reconstruct } from './reconstruct.js';
+export {
+  type ListModeFit,
+  type ListModeReconstruction,
+  type Method,
+  type ReconstructedImage,
+  type Reconstruction,
+  type ReconstructOptions,
+  reconstruct,
+  type SinogramFit,
+} from './reconstruct.js';
 export { readScan, type ScanFolder, writeScan } from './scan-folder.js';
 export { readScanner } from './scanner-file.js';
 export { checkOutput, type ReadStudyOptions, readStudy, type Study, writeStudy } from './study.js';
