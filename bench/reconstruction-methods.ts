@@ -105,12 +105,12 @@ const afterwards: readonly Method[] = [
 const joint: readonly Method[] = [
   {
     ...{ name: 'post-map', about: 'post-mean, then 10 EM updates anchored at it', knob: 'λ' },
-    ...{ strengths: [10, 1, 100], few: [10] },
+    ...{ strengths: [10, 3, 30, 100], few: [3, 30, 300] },
     run: recon((lambda) => ({ method: 'post', lambda })),
   },
   {
     ...{ name: 'mean-hqs', about: 'HQS with the mean mode as denoiser, 3 levels', knob: 'λ' },
-    ...{ strengths: [1, 10], few: [1] },
+    ...{ strengths: [30, 10, 100], few: [10, 100] },
     run: recon((lambda) => ({
       ...{ method: 'pnp-hqs', prior: 'mean', startFrom: 'osem', startFwhm: 0, steps: 3, start: 0.2, lambda },
     })),

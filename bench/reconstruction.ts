@@ -1,10 +1,10 @@
 /** Reconstructions with a diffusion prior beside the classical ones: contrast and bias against noise, agreement with the data, cost.
- *    npm run bench -- reconstruction [small|held-out|full] [--out FOLDER] [--only METHOD,…] [--phantoms N] [--model DIR] [--threads N] [--page]
+ *    npm run bench -- reconstruction [small|held-out|full] [--out FOLDER] [--only METHOD,…] [--phantoms N] [--untuned] [--model DIR] [--threads N] [--page]
  *  small, full   every method at every strength, over realisations of the noise
  *  held-out      strengths chosen by PSNR on validation subjects of the same kind; then 8 subjects like those of training and 8 unlike them
  *  One line of FOLDER/TIER.jsonl per subject, dose, method and strength; given again, it goes on where it was, and takes more methods or
  *  subjects in. In the end it writes FOLDER/TIER.json and, of all tiers there, the page FOLDER/reconstruction.md with its pictures;
- *  --page does only that, with what there is.
+ *  --page does only that, with what there is. --untuned makes no validation subjects: what was not tuned takes its first strength.
  *  Subjects are of the validation and test groups, whose seeds no training run sees; each has a lesion that its anatomy does not show. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,6 +27,7 @@ const { values: given, positionals } = parseArgs({
     phantoms: { type: 'string', default: 'Infinity' },
     model: { type: 'string' },
     threads: { type: 'string', default: '0' },
+    untuned: { type: 'boolean', default: false },
     page: { type: 'boolean', default: false },
   },
 });
@@ -134,7 +135,8 @@ const most = Math.min(limit, Math.max(...studies.map(({ test }) => test)));
 for (const study of studies) {
   // What has one strength has nothing to tune.
   const several = everything.filter(([method]) => strengthsOf(method, tier).length > 1);
-  for (let number = 1; number <= Math.min(limit, study.validation); number++) await run(study, 'validation', number, several);
+  for (let number = 1; number <= (given.untuned ? 0 : Math.min(limit, study.validation)); number++)
+    await run(study, 'validation', number, several);
 }
 for (let number = 1; number <= most; number++) {
   for (const study of studies) {
