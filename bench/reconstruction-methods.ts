@@ -112,7 +112,7 @@ const joint: readonly Method[] = [
   },
   {
     ...{ name: 'diffpir', about: 'PET-DiffPIR from RDP, 6 levels, mean of 4', knob: 'λ' },
-    ...{ strengths: [0.3, 0.1, 1], few: [0.1, 0.3, 1] },
+    ...{ strengths: [0.3, 0.1, 1], few: [0.1, 1] },
     run: recon((lambda) => ({ ...diffpir, lambda })),
   },
   {

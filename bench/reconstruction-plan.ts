@@ -24,7 +24,7 @@ const each = (names: readonly string[], validation: readonly number[], test: rea
 
 const none = [0, 0, 0, 0];
 export const plans: Readonly<Record<Tier, Plan>> = {
-  small: { doses: [1 / 5, 1 / 20], realisations: 3, studies: each(['clinical'], none, [1, 0, 0, 1]) },
+  small: { doses: [1 / 5, 1 / 20], realisations: 2, studies: each(['clinical'], none, [1, 0, 0, 1]) },
   full: { doses: [1 / 2, 1 / 5, 1 / 20], realisations: 10, studies: each(scanners, none, [4, 2, 2, 2]) },
   'held-out': { doses: [1 / 20], realisations: 1, studies: each(scanners, [1, 1, 1, 1], [8, 4, 2, 2]) },
 };
