@@ -1,5 +1,5 @@
 /** Denoisers over scanners, tracers and doses, in simulation: the table of Yu et al. 2025 (doi:10.1007/s00259-025-07122-4).
- *    npm run bench -- robustness [small|full] [--out FOLDER] [--model NAME=DIR …] [--threads N]
+ *    npm run bench -- robustness [small|full] [--out FOLDER] [--model NAME=DIR …] [--subjects N] [--threads N]
  *  One line of FOLDER/cells.jsonl per subject and dose; given again, it goes on where it was. In the end it writes FOLDER/robustness.json and
  *  the page FOLDER/robustness.md. Subjects are of the test group, whose seeds no training run sees. The Gaussian and non-local means are
  *  tuned on validation subjects, for each scanner and dose, by PSNR; so they know scanner and dose, which the networks do not. */
@@ -17,13 +17,15 @@ const { values: given, positionals } = parseArgs({
     out: { type: 'string' },
     model: { type: 'string', multiple: true, default: [] },
     threads: { type: 'string', default: '0' },
+    subjects: { type: 'string' },
   },
 });
 const tier = positionals.includes('full') ? 'full' : 'small';
-const { subjects, tuning, doses, samples } = {
+const { tuning, doses, samples, ...tierOf } = {
   small: { subjects: 1, tuning: 1, doses: [1 / 20], samples: 4 },
   full: { subjects: 4, tuning: 2, doses: [1 / 2, 1 / 4, 1 / 10, 1 / 20, 1 / 50, 1 / 100], samples: 4 },
 }[tier];
+const subjects = Number(given.subjects ?? tierOf.subjects);
 const out = given.out ?? `build/robustness-${tier}`;
 
 const cohort = coincide.parseTrainingConfig({ name: 'robustness' }).cohort;
@@ -137,6 +139,13 @@ async function measured(s: coincide.SimulatedSubject, k: number, tuned: Tuned, m
   const image = coincide.petImage(coincide.centredGrid(shape, voxelSize), low, 'SUV');
   for (const [name, model] of models) {
     await add(`${name}, mean`, async () => ({ image: (await coincide.denoiseVolume(image, model)).image.values }));
+    if (name === 'default') {
+      const anatomy = coincide.array(shape, s.anatomy);
+      await add(`${name}, mean, with μ`, async () => ({
+        image: (await coincide.denoiseVolume(image, model, { anatomy })).image.values,
+      }));
+    }
+    if (!model.can.includes('conditional')) continue;
     await add(`${name}, ${samples} samples`, async () => {
       const options = { mode: 'samples', samples, seed: s.recipe.seed } as const;
       const { image: average, spread } = await coincide.denoiseVolume(image, model, options);

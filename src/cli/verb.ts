@@ -1,5 +1,6 @@
 /** @file  What all verbs share: the common options, Ctrl-C, and how a run ends.
  *  Exit 0 done, 2 the input or the call is wrong, 1 anything else, 130 interrupted. */
+import { setMaxListeners } from 'node:events';
 import { type Command, InvalidArgumentError } from 'commander';
 import { CoincideError } from '../core/errors.js';
 import { progress, type Report } from './progress.js';
@@ -97,6 +98,7 @@ export function verb(
 
 async function perform(options: CommonOptions, action: (run: Run) => Promise<Result | undefined>): Promise<number> {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // one for every evaluation under way
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(130);
     controller.abort(new Error('Interrupted'));

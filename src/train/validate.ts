@@ -14,8 +14,8 @@ export interface Validation {
   readonly meanMode: number;
 }
 
-/** Tiles along each axis of the box that is looked at. */
-const tilesAcross = 2;
+/** Edge of the box that is looked at, voxels, whatever the network's patch: looks at different networks compare too. */
+const boxEdge = 56;
 
 /** PSNR before and after the mean mode, averaged over the first low-count image of each subject, in a box about its body's middle. */
 export async function validate(
@@ -25,9 +25,8 @@ export async function validate(
 ): Promise<Validation> {
   let lowCount = 0;
   let meanMode = 0;
-  const { patch, overlap } = model.card;
   for (const [number, subject] of subjects.entries()) {
-    const cut = boxOf(subject, patch, overlap, number);
+    const cut = boxOf(subject, number);
     const reference = cut('truth');
     const low = cut(0);
     lowCount += imageError(low, reference).psnr / subjects.length;
@@ -37,9 +36,9 @@ export async function validate(
 }
 
 /** Cuts the box out of any volume of a subject: one of a few random places, that with the most activity. */
-function boxOf(subject: SubjectSource, patch: Shape3, overlap: number, number: number): (volume: SubjectVolume) => Volume {
+function boxOf(subject: SubjectSource, number: number): (volume: SubjectVolume) => Volume {
   const { shape, read } = subject;
-  const size = patch.map((n, axis) => Math.min(shape[axis]!, tilesAcross * n - overlap)) as unknown as Shape3;
+  const size = shape.map((n) => Math.min(n, boxEdge)) as unknown as Shape3;
   const r = random(number, 1);
   const box =
     (at: readonly number[]) =>

@@ -5,12 +5,12 @@ import type { ModelCard } from '../../src/network/model-card.js';
 import { type Subject, sourceOf } from '../../src/train/subject.js';
 import { validate } from '../../src/train/validate.js';
 
-const shape: Shape3 = [40, 6, 6];
+const shape: Shape3 = [300, 6, 6];
 /** All activity in the upper half; the low-count image is off by 0.1 there and by 1 below. */
-const truth = fill(shape, (i) => (i >= 720 ? 2 + (i % 5) : 0)).data;
+const truth = fill(shape, (i) => (i >= 5400 ? 2 + (i % 5) : 0)).data;
 const subject: Subject = {
   ...{ shape, voxelSize: [4, 4, 4], truth },
-  lowDose: [truth.map((value, i) => value + (i >= 720 ? 0.1 : 1)), truth],
+  lowDose: [truth.map((value, i) => value + (i >= 5400 ? 0.1 : 1)), truth],
 };
 const seen: { shape: readonly number[]; noise: number | undefined }[] = [];
 const model = {
@@ -26,6 +26,6 @@ it('compares first low-count image and mean mode with the truth, where there is 
   // Range 4 in the box, errors 0.1 and 0.05, unless it reaches into the lower half.
   expect(found.lowCount).toBeCloseTo(20 * Math.log10(4 / 0.1), 1);
   expect(found.meanMode).toBeCloseTo(20 * Math.log10(4 / 0.05), 1);
-  expect(seen[0]).toEqual({ shape: [12, 6, 6], noise: sourceOf(subject).noise[0] });
+  expect(seen[0]).toEqual({ shape: [56, 6, 6], noise: sourceOf(subject).noise[0] });
   expect(await validate(model, [sourceOf(subject)])).toEqual(found);
 });
