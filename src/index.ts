@@ -183,8 +183,18 @@ export { type SubRayOptions, siddonProjector, siddonSinogramProjector } from './
 export { type AttenuationMap, attenuationFactors, type SystemModelOptions, systemModel } from './projector/system-model.js';
 // Reconstruction
 export { type BsremOptions, bsrem } from './recon/bsrem.js';
-export { type HqsOptions, type HqsStep, hqs } from './recon/hqs.js';
-export { type Deviance, deviance, expectedDeviance, type MeanDeviance, negLogLikelihood } from './recon/likelihood.js';
+export { type AdaptableDenoiser, type DdipOptions, type DdipProgress, type DdipStep, ddip } from './recon/ddip.js';
+export { type DdsStepOptions, ddsStep } from './recon/dds-step.js';
+export { type HeldOutOptions, holdOut } from './recon/held-out.js';
+export { type HqsOptions, type HqsStep, hqs, type NoiseRule } from './recon/hqs.js';
+export {
+  type Deviance,
+  deviance,
+  eventLikelihood,
+  expectedDeviance,
+  type MeanDeviance,
+  negLogLikelihood,
+} from './recon/likelihood.js';
 export { type MapEmOptions, mapEm } from './recon/map-em.js';
 export { type OsemOptions, type OsemStep, osem, uniformStart } from './recon/osem.js';
 export { kappa, kktResidual } from './recon/penalised.js';

@@ -4,8 +4,16 @@ export type { FileSet } from './files.js';
 export { type LoadedGuidedModel, type LoadGuidedOptions, loadGuidedModel } from './guided-folder.js';
 export { readImage, readLabels, writeImage } from './images.js';
 export { type ListModeFile, type ListModeOptions, readListMode } from './list-mode-file.js';
-export { encodeLora, withLora } from './lora-file.js';
-export { defaultModel, type LoadedModel, loadModel, readModel, writeModel } from './model-folder.js';
+export { type Adapter, encodeLora, readLora, withLora } from './lora-file.js';
+export {
+  defaultModel,
+  isTrainable,
+  type LoadedModel,
+  loadModel,
+  readModel,
+  type TrainableModel,
+  writeModel,
+} from './model-folder.js';
 export { openAdapter } from './ort-adapter.js';
 export { openEvaluator } from './ort-evaluator.js';
 export type { PoolOptions } from './ort-pool.js';

@@ -12,10 +12,16 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/** Interrupted once it has said this on stderr. */
+export interface Words {
+  readonly after: string;
+  told(): void;
+}
+
 export function coincide(
   args: readonly string[],
   cwd: string,
-  interruptAfter?: number,
+  interruptAfter?: number | Words,
   signal: NodeJS.Signals = 'SIGINT',
 ): Promise<Ran> {
   return new Promise((done) => {
@@ -23,9 +29,15 @@ export function coincide(
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (text) => (stdout += text));
-    child.stderr.on('data', (text) => (stderr += text));
+    child.stderr.on('data', (text) => {
+      const waiting = typeof interruptAfter === 'object' && !stderr.includes(interruptAfter.after);
+      stderr += text;
+      if (!waiting || !stderr.includes(interruptAfter.after)) return;
+      interruptAfter.told();
+      child.kill(signal);
+    });
     child.on('close', (code) => done({ code, stdout, stderr }));
-    if (interruptAfter !== undefined) setTimeout(() => child.kill(signal), interruptAfter);
+    if (typeof interruptAfter === 'number') setTimeout(() => child.kill(signal), interruptAfter);
   });
 }
 
