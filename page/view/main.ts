@@ -1,6 +1,6 @@
 /** @file  The viewer's page: loads what the program serves, links the panes, and obeys buttons and keys. */
 import type { ViewSession } from '../../src/node/view-session.js';
-import { difference, type Loaded, load, openPane, type Pane, text, valueAt } from './pane.js';
+import { centre, difference, type Loaded, load, openPane, type Pane, text, valueAt, worldOf } from './pane.js';
 
 const element = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 const input = (id: string): HTMLInputElement => element<HTMLInputElement>(id);
@@ -168,34 +168,6 @@ async function start(): Promise<void> {
   await refresh();
   moveTo(centre(first));
   document.body.dataset.ready = 'true';
-}
-
-/** World point where the values above 0 balance; the middle where there is none. */
-function centre(image: Loaded): [number, number, number] {
-  const { data, shape } = image;
-  const [nz, ny, nx] = shape;
-  let [i, j, k, all] = [0, 0, 0, 0];
-  for (let z = 0, at = 0; z < nz; z++)
-    for (let y = 0; y < ny; y++)
-      for (let x = 0; x < nx; x++, at++) {
-        const value = Math.max(0, data[at]!);
-        [i, j, k, all] = [i + value * x, j + value * y, k + value * z, all + value];
-      }
-  return worldOf(image, all > 0 ? [i / all, j / all, k / all] : [(nx - 1) / 2, (ny - 1) / 2, (nz - 1) / 2]);
-}
-
-/** World point of a voxel (i, j, k): the inverse of toVoxel. */
-function worldOf({ toVoxel: m }: Loaded, voxel: readonly [number, number, number]): [number, number, number] {
-  const rows = [0, 4, 8].map((row) => [m[row]!, m[row + 1]!, m[row + 2]!, voxel[row / 4]! - m[row + 3]!]);
-  const det = (...columns: [number, number, number]): number => {
-    const [a, b, c] = columns;
-    const [p, q, r] = rows as [number[], number[], number[]];
-    return (
-      p[a]! * (q[b]! * r[c]! - q[c]! * r[b]!) - p[b]! * (q[a]! * r[c]! - q[c]! * r[a]!) + p[c]! * (q[a]! * r[b]! - q[b]! * r[a]!)
-    );
-  };
-  const whole = det(0, 1, 2); // Cramer's rule
-  return [det(3, 1, 2) / whole, det(0, 3, 2) / whole, det(0, 1, 3) / whole];
 }
 
 function fill(body: Element, rows: readonly (readonly string[])[]): void {

@@ -1,6 +1,6 @@
 /** @file  One image on the page: three linked slices by NiiVue (WebGL 2), and a projection that turns, of which NiiVue has none. */
 import { DRAG_MODE, MULTIPLANAR_TYPE, Niivue, NVImage, SHOW_RENDER, SLICE_TYPE } from '@niivue/niivue';
-import type { ShownImage } from '../../src/node/view-session.js';
+import type { ShownImage } from '../../src/geometry/shown.js';
 import { type ColourMap, colourMaps, labelColours, table } from './colours.js';
 import { type Boxes, type Projection, pooled, projection } from './mip.js';
 
@@ -32,6 +32,34 @@ export function valueAt({ data, shape: [nz, ny, nx], toVoxel: m }: Loaded, [x, y
   const [i, j, k] = [0, 4, 8].map((row) => Math.round(m[row]! * x! + m[row + 1]! * y! + m[row + 2]! * z! + m[row + 3]!));
   const inside = i! >= 0 && i! < nx && j! >= 0 && j! < ny && k! >= 0 && k! < nz;
   return inside ? data[(k! * ny + j!) * nx + i!] : undefined;
+}
+
+/** World point where the values above 0 balance; the middle where there is none. */
+export function centre(image: Loaded): [number, number, number] {
+  const { data, shape } = image;
+  const [nz, ny, nx] = shape;
+  let [i, j, k, all] = [0, 0, 0, 0];
+  for (let z = 0, at = 0; z < nz; z++)
+    for (let y = 0; y < ny; y++)
+      for (let x = 0; x < nx; x++, at++) {
+        const value = Math.max(0, data[at]!);
+        [i, j, k, all] = [i + value * x, j + value * y, k + value * z, all + value];
+      }
+  return worldOf(image, all > 0 ? [i / all, j / all, k / all] : [(nx - 1) / 2, (ny - 1) / 2, (nz - 1) / 2]);
+}
+
+/** World point of a voxel (i, j, k): the inverse of toVoxel. */
+export function worldOf({ toVoxel: m }: Loaded, voxel: readonly [number, number, number]): [number, number, number] {
+  const rows = [0, 4, 8].map((row) => [m[row]!, m[row + 1]!, m[row + 2]!, voxel[row / 4]! - m[row + 3]!]);
+  const det = (...columns: [number, number, number]): number => {
+    const [a, b, c] = columns;
+    const [p, q, r] = rows as [number[], number[], number[]];
+    return (
+      p[a]! * (q[b]! * r[c]! - q[c]! * r[b]!) - p[b]! * (q[a]! * r[c]! - q[c]! * r[a]!) + p[c]! * (q[a]! * r[b]! - q[b]! * r[a]!)
+    );
+  };
+  const whole = det(0, 1, 2); // Cramer's rule
+  return [det(3, 1, 2) / whole, det(0, 3, 2) / whole, det(0, 1, 3) / whole];
 }
 
 /** What lies on an image. */

@@ -2,7 +2,7 @@
  *  difference, profiles, what was measured, how the iterations went, and where it all comes from. */
 import { array } from '../core/array.js';
 import type { PetImage } from '../core/image.js';
-import { inverse } from '../geometry/regrid.js';
+import { highest, nearestVoxel, sameGrid, worldPoint } from '../geometry/shown.js';
 import { diverging, hot } from './palettes.js';
 import { dataUri, picture, type View } from './png.js';
 import { type Chart, escaped, lineChart, plain, type Series } from './report-charts.js';
@@ -152,38 +152,9 @@ function colourBar(palette: Uint8Array, low: string, high: string): string {
   return `<div class="bar"><span>${low}</span><img src="${dataUri(ramp, palette)}" alt="colour scale from ${low} to ${high}"><span>${high}</span></div>`;
 }
 
-/** Voxel [z, y, x] nearest to a world point, held inside the image. */
-export function nearestVoxel({ affine, grid: { shape } }: PetImage, [x, y, z]: ReportContent['at']): [number, number, number] {
-  const m = inverse(affine);
-  const voxel = (row: number, n: number): number =>
-    Math.min(n - 1, Math.max(0, Math.round(m[row]! * x + m[row + 1]! * y + m[row + 2]! * z + m[row + 3]!)));
-  return [voxel(8, shape[0]), voxel(4, shape[1]), voxel(0, shape[2])];
-}
-
-/** World point of a voxel [z, y, x] (need not be whole), RAS+ mm. */
-export function worldPoint({ affine }: PetImage, [z, y, x]: readonly [number, number, number]): [number, number, number] {
-  const row = (r: number): number => affine[r]! * x + affine[r + 1]! * y + affine[r + 2]! * z + affine[r + 3]!;
-  return [row(0), row(4), row(8)];
-}
-
-/** Are voxels the same places? */
-export function sameGrid(a: PetImage, b: PetImage): boolean {
-  return a.grid.shape.every((n, axis) => n === b.grid.shape[axis]) && a.affine.every((v, i) => Math.abs(v - b.affine[i]!) < 0.01);
-}
-
 function minus(a: PetImage, b: PetImage): PetImage {
   const difference = a.values.data.map((v, i) => v - b.values.data[i]!);
   return { ...a, values: array(a.grid.shape, difference) };
-}
-
-/** 99.9th percentile of some images, from every 7th voxel: a top that a single voxel does not set. */
-export function highest(images: readonly PetImage[], share = 0.999): number {
-  const tops = images.map(({ values: { data } }) => {
-    const some = Float32Array.from({ length: Math.ceil(data.length / 7) }, (_, i) => data[7 * i]!).sort();
-    return some[Math.min(some.length - 1, Math.floor(share * some.length))]!;
-  });
-  const top = Math.max(...tops);
-  return top > 0 ? Number(top.toPrecision(2)) : 1;
 }
 
 function profiles(images: readonly ReportImage[], at: ReportContent['at'], unit: string): Chart[] {

@@ -1,29 +1,11 @@
 /** @file  What the viewer's page is given: images as little-endian float32 NIfTI-1 in RAS+ order, and in words what they are. */
-import { type PetImage, petImage, type Unit } from '../core/image.js';
-import { inverse } from '../geometry/regrid.js';
+import { type PetImage, petImage } from '../core/image.js';
+import { type ShownImage, shownImage } from '../geometry/shown.js';
 import { writeNifti } from '../io/nifti.js';
 import { readLabels } from './images.js';
-import { highest, sameGrid } from './report-page.js';
 import { provenanceTable } from './report-tables.js';
 import { readShown } from './sidecar.js';
 import { version } from './version.js';
-
-/** One image. Its file is a header of 352 bytes, then float32 values, x fastest. */
-export interface ShownImage {
-  readonly name: string;
-  /** Name under which the server has it. */
-  readonly file: string;
-  readonly unit: Unit;
-  /** Voxels along z, y, x, and their size, mm. */
-  readonly shape: readonly [number, number, number];
-  readonly voxelSize: readonly [number, number, number];
-  /** World (RAS+, mm) → voxel (i, j, k), 3 × 4 row-major. */
-  readonly toVoxel: readonly number[];
-  /** Value that one voxel in a thousand exceeds. */
-  readonly high: number;
-  /** Are its voxels those of the first image? */
-  readonly onFirstGrid: boolean;
-}
 
 export interface ViewSession {
   readonly coincide: string;
@@ -49,13 +31,8 @@ export async function viewSession(
   let first: PetImage | undefined;
   const add = (image: PetImage, source: string, file: string): ShownImage => {
     files.set(file, writeNifti({ ...petImage(image.grid, image.values, image.unit), affine: image.affine }));
-    const shown = {
-      ...{ name: source, file, unit: image.unit, shape: image.grid.shape, voxelSize: image.grid.voxelSize },
-      ...{ toVoxel: [...inverse(image.affine).subarray(0, 12)], high: highest([image]) },
-      onFirstGrid: first === undefined || sameGrid(image, first),
-    };
     first ??= image;
-    return shown;
+    return shownImage(image, source, file, first);
   };
   const images: ShownImage[] = [];
   const sidecars: (Readonly<Record<string, unknown>> | undefined)[] = [];

@@ -3,11 +3,12 @@ import { inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { fill } from '../../src/core/array.js';
 import { centredGrid, type PetImage, petImage } from '../../src/core/image.js';
+import { nearestVoxel, worldPoint } from '../../src/geometry/shown.js';
 import { imageError } from '../../src/metrics/psnr.js';
 import { diverging, hot } from '../../src/node/palettes.js';
 import { picture, png } from '../../src/node/png.js';
 import { lineChart, plain, ticks } from '../../src/node/report-charts.js';
-import { nearestVoxel, type ReportContent, reportPage, worldPoint } from '../../src/node/report-page.js';
+import { type ReportContent, reportPage } from '../../src/node/report-page.js';
 import { agreementTable, provenanceTable, regionTable } from '../../src/node/report-tables.js';
 
 const grid = centredGrid([9, 8, 7], [3, 2, 2.5]);
