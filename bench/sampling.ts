@@ -2,22 +2,9 @@
  *    npm run bench -- sampling [subjects, default 2] [--model DIR] [--most EVALUATIONS, default 250] [--json]
  *  Subjects: thorax and brain, seeds 501, 502, …; scanner `small`, 1/20 of 1.6·10⁷ trues; 64 × 64 voxels about the middle of each slice. Cost: evaluations of the network over the volume, the mean that
  *  samples start from among them, and CPU seconds a volume. The 250-step runs cost most by far. */
-import {
-  acquire,
-  centredGrid,
-  type DenoiseOptions,
-  denoiseVolume,
-  fill,
-  fromWorld,
-  imageError,
-  type PetImage,
-  petImage,
-  phantom,
-  scannerByName,
-  sinogramLayout,
-  type Volume,
-} from 'coincide';
-import { loadModel, openEngine, reconstruct } from 'coincide/node';
+import { centredGrid, type DenoiseOptions, denoiseVolume, fill, imageError, type PetImage, petImage } from 'coincide';
+import { loadModel } from 'coincide/node';
+import { simulatedPairs } from './pairs.js';
 
 const args = process.argv.slice(3);
 const after = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
@@ -36,33 +23,12 @@ function middle(image: PetImage): PetImage {
   return petImage(centredGrid([nz, 64, 64], image.grid.voxelSize), values, 'SUV');
 }
 
-interface Pair {
-  readonly low: PetImage;
-  readonly truth: Volume;
-}
-async function pairs(): Promise<Pair[]> {
-  const layout = sinogramLayout(scannerByName('small'), { span: 3, maxRingDifference: 7 });
-  const engine = await openEngine({ device: 'cpu' });
-  const made: Pair[] = [];
-  for (const kind of ['thorax', 'brain'] as const) {
-    for (let seed = 501; seed < 501 + subjects; seed++) {
-      const truth = phantom(kind, { seed });
-      const { scan } = await acquire({ ...truth, layout, engine, counts: 1.6e7, dose: 1 / 20, psf: 5, seed });
-      const { grid } = fromWorld(truth.activity, 'HFS');
-      const { image } = await reconstruct(scan, grid, engine, { unit: 'SUV' });
-      made.push({ low: middle(image), truth: middle(truth.activity).values });
-    }
-  }
-  await engine.dispose();
-  return made;
-}
-
 type Row = { mode: string; sampler: string; steps: number; samples: number; start: number; reuse: number } & {
   evaluations: number;
   psnr: number;
   cpuSeconds: number;
 };
-const data = await pairs();
+const data = (await simulatedPairs(subjects)).map(({ low, truth }) => ({ low: middle(low), truth: middle(truth).values }));
 
 async function row(options: DenoiseOptions): Promise<Row> {
   const { mode = 'samples', sampler = 'ddim', steps = 0, samples = 1, start = 0, reuse = 1 } = options;

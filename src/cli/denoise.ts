@@ -25,6 +25,7 @@ interface Options {
   readonly sampler: 'ddim' | 'dpm2';
   readonly eta: number;
   readonly reuse: number;
+  readonly tiles: 'model' | 'whole';
   readonly unit?: Unit;
   readonly intensity: 'SUV' | 'body-mean';
   readonly voxels: 'model' | 'image';
@@ -44,6 +45,7 @@ const foreignToPresets = [
   'sampler',
   'eta',
   'reuse',
+  'tiles',
   'spread',
   'intensity',
   'voxels',
@@ -71,6 +73,11 @@ export function denoise(program: Command): void {
     )
     .option('--eta <x>', 'stochasticity of DDIM, in [0, 1]', share, 0)
     .option('--reuse <n>', 'evaluate the coarse levels of the network in every n-th step only', whole, 1)
+    .addOption(
+      new Option('--tiles <how>', 'through the network in tiles, as the model was trained, or whole: no seams, more memory')
+        .choices(['model', 'whole'])
+        .default('model'),
+    )
     .addOption(new Option('--unit <name>', 'unit of the image, where the file does not say').choices(['SUV', 'Bq/mL', 'counts']))
     .addOption(new Option('--intensity <how>', 'how the unit becomes SUV').choices(['SUV', 'body-mean']).default('SUV'))
     .addOption(
@@ -137,6 +144,7 @@ export function denoise(program: Command): void {
         ...{
           intensity: how.intensity,
           voxels: how.voxels,
+          tiles: how.tiles,
           workedOn: done[0]!.voxelSize,
           measured: done.map(({ measured }) => measured),
           warnings,

@@ -32,6 +32,8 @@ export interface DenoiseOptions extends CallOptions {
   /** Of how many neighbouring steps one evaluates the coarse levels of the network; the others take its features over. Deep features vary slowly
    *  along a trajectory: Liu et al. 2026, arXiv:2606.08751; Ma et al. 2023 (DeepCache), arXiv:2312.00858. @default 1: all do */
   readonly reuse?: number | undefined;
+  /** Tiles of the size the model was trained on, or the whole volume in one piece, which has no seams and takes more memory. @default 'model' */
+  readonly tiles?: 'model' | 'whole' | undefined;
   /** @default 1 */
   readonly seed?: number | undefined;
   /** How the image's unit becomes SUV: 'SUV' takes SUV images only; 'body-mean' brings the mean over the body to that of the training data;
@@ -78,7 +80,7 @@ export interface Denoised {
  * @throws OptionError when the unit is not SUV and no other intensity is asked for, or an option is out of range.
  */
 export async function denoiseVolume(image: PetImage, model: OpenModel, options: DenoiseOptions = {}): Promise<Denoised> {
-  const { sampler = 'ddim', eta = 0, reuse = 1, seed = 1, onProgress, signal } = options;
+  const { tiles = 'model', sampler = 'ddim', eta = 0, reuse = 1, seed = 1, onProgress, signal } = options;
   const { mode = model.can.includes('mean') ? 'mean' : 'samples' } = options;
   const { samples = model.sampling.samples, steps = model.sampling.steps, start = model.sampling.start } = options;
   if (mode === 'samples' && !(Number.isInteger(samples) && samples > 0)) {
@@ -107,7 +109,7 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
     values: nonNegative(await resample(x, there, image.grid, { signal })),
   });
   const knowsMean = model.can.includes('mean');
-  const begin = knowsMean || mode === 'mean' ? await model.mean(values, unit, { ...given, signal }) : values;
+  const begin = knowsMean || mode === 'mean' ? await model.mean(values, unit, { ...given, tiles, signal }) : values;
   if (mode === 'mean') {
     onProgress?.(1);
     return { image: await back(begin), sampling: { mode, evaluations: 1 }, ...about };
@@ -121,7 +123,7 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   const sum = new Float64Array(begin.data.length);
   const squares = new Float64Array(begin.data.length);
   for (let k = 0; k < samples; k++) {
-    const denoiser = model.denoiser(unit, values, given, { reuse });
+    const denoiser = model.denoiser(unit, values, given, { reuse, tiles });
     const n = noiseField(shape, seed, k * (steps + 1));
     const from = fill(shape, (i) => begin.data[i]! + added * n.data[i]!);
     const noise = (level: number): Volume => noiseField(shape, seed, k * (steps + 1) + level + 1);

@@ -9,6 +9,7 @@ import type { CallOptions } from '../core/iterate.js';
 import { networkFeatures, type Situation } from '../network/features.js';
 import type { CommonCard, ModelCard } from '../network/model-card.js';
 import type { Evaluator } from '../network/runner.js';
+import { type Architecture, patchMultiple } from '../network/unet.js';
 import { precondition, scaledDenoiser } from '../prior/precondition.js';
 import { cosine, type Schedule } from '../prior/schedule.js';
 import { normalisedAnatomy } from './anatomy.js';
@@ -23,6 +24,20 @@ export interface Given {
   readonly anatomy?: Volume | undefined;
   /** `noiseLevel` of the low-count image; 0 where it is not known. @default not told */
   readonly noise?: number | undefined;
+}
+
+/** How a volume goes through the network. */
+export interface Passage {
+  /**
+   * model: in the card's tiles, which it was trained on, blended where they overlap. whole: in one piece, without seams, for the memory that this
+   * takes. Group normalisation sees what is evaluated together, so the two are not the same. Imported models have slabs of their own. @default 'model'
+   */
+  readonly tiles?: 'model' | 'whole' | undefined;
+}
+/** A `Passage` through many evaluations that are neighbours: one trajectory. */
+export interface PassageInTime extends Passage {
+  /** Only every so many evaluations all of the network; between them the finest level alone, on what the coarser ones made before. @default 1 */
+  readonly reuse?: number | undefined;
 }
 
 /** How samples are drawn where nobody says otherwise; see `DenoiseOptions`. */
@@ -45,31 +60,30 @@ export interface OpenModel<C extends CommonCard = CommonCard> {
    * @param condition low-count image. @param unit SUV of one unit of the image. @default 1
    * @throws ModelError when the model cannot.
    */
-  mean(condition: Volume, unit?: number, options?: Given & CallOptions): Promise<Volume>;
+  mean(condition: Volume, unit?: number, options?: Given & Passage & CallOptions): Promise<Volume>;
   /**
    * D(x, σ), in the units of the image.
    * @param unit SUV of one unit of the image. @default 1
    * @param condition low-count image, in the same unit; undefined for the unconditional prior.
-   * @param options.reuse only every so many evaluations all of the network; between them the finest level alone, on what the coarser ones made of the
-   *   evaluation before: for one trajectory, whose levels are neighbours. @default 1: always all of it
    * @throws ModelError when the model cannot, with or without a condition, or cannot reuse.
    */
-  denoiser(unit?: number, condition?: Volume, given?: Given, options?: { readonly reuse?: number | undefined }): Denoiser;
+  denoiser(unit?: number, condition?: Volume, given?: Given, passage?: PassageInTime): Denoiser;
 }
 
 /** Joins a card and an evaluator of its weights. The evaluator stays the caller's to dispose. */
 export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<ModelCard> {
-  const { patch, overlap, intensity, architecture } = card;
+  const { intensity, architecture } = card;
 
   /** v̂ of a whole volume, network units. */
   const predict = async (
     inputs: readonly (Volume | undefined)[],
     situation: Situation,
     skipWeight: number,
-    options: CallOptions,
+    options: Passage & CallOptions,
     kept?: Kept,
   ): Promise<Volume> => {
     const shape = inputs.find((volume) => volume !== undefined)!.shape as unknown as Shape3;
+    const { patch, overlap } = options.tiles === 'whole' ? { patch: coveringPatch(architecture, shape), overlap: 0 } : card;
     const features = networkFeatures(architecture, situation);
     const skip = Float32Array.of(skipWeight);
     const voxels = patch[0] * patch[1] * patch[2];
@@ -111,15 +125,15 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
     ],
     schedule: cosine,
     sampling: { samples: 4, steps: 2, start: 0.3 },
-    async mean(condition, unit = 1, { anatomy, noise, signal } = {}) {
+    async mean(condition, unit = 1, { anatomy, noise, tiles, signal } = {}) {
       demand('mean');
       const k = intensity.scale * unit;
       const a = prepared(anatomy, condition);
       const situation = { t: 1, condition: true, anatomy: a !== undefined, mean: true, noise };
-      const v = await predict([undefined, scaled(condition, k), a], situation, 1, { signal });
+      const v = await predict([undefined, scaled(condition, k), a], situation, 1, { tiles, signal });
       return fill(v.shape, (i) => -v.data[i]! / k);
     },
-    denoiser(unit = 1, condition, { anatomy, noise } = {}, { reuse = 1 } = {}) {
+    denoiser(unit = 1, condition, { anatomy, noise } = {}, { reuse = 1, tiles } = {}) {
       demand('diffusion');
       const kept = reuse === 1 ? () => undefined : keeper(checkedReuse(reuse, card, evaluator));
       const k = intensity.scale * unit;
@@ -128,11 +142,18 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
       const known = { condition: c !== undefined, anatomy: a !== undefined, ...(c === undefined ? {} : { noise }) };
       const skip = (t: number): number => (c === undefined ? 0 : Math.sin((Math.PI * t) / 2));
       return scaledDenoiser(
-        precondition((xt, t, signal) => predict([xt, c, a], { t, ...known }, skip(t), { signal }, kept())),
+        precondition((xt, t, signal) => predict([xt, c, a], { t, ...known }, skip(t), { tiles, signal }, kept())),
         1 / k,
       );
     },
   };
+}
+
+/** The smallest patch that a volume fits into. */
+function coveringPatch(architecture: Architecture, shape: Shape3): Shape3 {
+  const multiple = patchMultiple(architecture);
+  const [d, h, w] = shape.map((n, axis) => Math.ceil(n / multiple[axis]!) * multiple[axis]!);
+  return [d!, h!, w!];
 }
 
 /** What is kept of an evaluation for the next ones, tile by tile. */
