@@ -106,6 +106,7 @@ export {
 export { type SsimOptions, ssim } from './metrics/ssim.js';
 // Networks
 export type { AttentionOrder } from './network/attention.js';
+export type { DiscriminatorWidths } from './network/discriminator.js';
 export type { Knowledge } from './network/features.js';
 export type { Program } from './network/graph.js';
 export { type GuidedCard, parseGuidedCard } from './network/guided-card.js';
@@ -117,6 +118,7 @@ export { initialLora, type Lora, type LoraOptions, loraOf, mergeLora, namedLora 
 export { type CommonCard, flatParameters, type Model, type ModelCard, parseModelCard } from './network/model-card.js';
 export type { TensorInfo } from './network/onnx.js';
 export { initialParameters, parameterCount } from './network/parameters.js';
+export type { Activations } from './network/quantise.js';
 export type {
   AdaptedEvaluator,
   Evaluator,
@@ -228,6 +230,6 @@ export {
   parseTrainingConfig,
   type TrainingConfig,
 } from './train/config.js';
-export { type Pace, type TrainOptions, type TrainStep, train } from './train/loop.js';
+export { architectureOf, type Pace, type TrainOptions, type TrainStep, train } from './train/loop.js';
 export type { Region } from './train/regions.js';
-export type { SubjectSource, SubjectVolume } from './train/subject.js';
+export { type Subject, type SubjectSource, type SubjectVolume, sourceOf } from './train/subject.js';

@@ -1,12 +1,14 @@
 /** @file  coincide doctor: what this machine has, whether the engines compute rightly, how fast, and what --device auto takes. */
-import { cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import { fill } from '../core/array.js';
 import { openEngine } from '../node/devices.js';
 import { type Answer, lookForGpu } from '../node/gpu-device.js';
 import { loadModel } from '../node/model-folder.js';
+import { chooseProvider } from '../node/ort-probe.js';
 import { version } from '../node/version.js';
 import { type EngineSpeed, engineSpeed, type SelfTest, selfTest } from '../projector/self-test.js';
+import { cardUse, coresAllowed, type Situation, slowness } from './doctor-advice.js';
 import { type Result, type Run, verb } from './verb.js';
 
 /** What was found out, or why not. */
@@ -16,7 +18,9 @@ type Tested = Tried<SelfTest & EngineSpeed & { readonly details: string | undefi
 const devices = ['reference', 'cpu', 'gpu'] as const;
 
 export function doctor(program: Command): void {
-  const command = program.command('doctor').description('check the installation: engines, graphics card, self-tests, speed');
+  const command = program
+    .command('doctor')
+    .description('check this machine: engines, graphics card, self-tests, speed; why it is slow, why a card is not used');
   verb(command, async (run: Run): Promise<Result> => {
     const machine = {
       coincide: version(),
@@ -26,6 +30,7 @@ export function doctor(program: Command): void {
       cores: cpus().length,
       memoryGiB: Math.round(totalmem() / 2 ** 30),
     };
+    const load = loadavg()[0]!;
     const answer = await lookForGpu();
     const engines: Record<string, Tested> = {};
     for (const device of devices) {
@@ -36,10 +41,16 @@ export function doctor(program: Command): void {
     const { provider: _, ...adapter } = answer.gpu ?? { provider: undefined };
     const gpu = answer.gpu ? { found: true, ...adapter, why: answer.why } : { found: false, why: answer.why };
     const auto = answer.gpu && answer.why === undefined ? 'gpu' : 'cpu';
+    const situation: Situation = {
+      ...{ load, cores: machine.cores, usable: coresAllowed(availableParallelism()), freeGiB: freemem() / 2 ** 30 },
+      ...{ node: process.versions.node, card: answer.gpu?.name, why: answer.why },
+      ...(auto === 'gpu' ? { networks: await trainingProvider(run) } : {}),
+    };
+    const advice = { slow: slowness(situation), card: cardUse(situation) };
     const broken = Object.entries(engines).some(([name, { works }]) => !works && (name !== 'gpu' || answer.gpu !== undefined));
     return {
       code: broken ? 1 : 0,
-      json: { ...machine, gpu, engines, auto, networks },
+      json: { ...machine, gpu, engines, auto, networks, load, usableCores: situation.usable, advice },
       text: [
         `coincide ${machine.coincide}, Node ${machine.node}, ${machine.platform}`,
         `${machine.cpu}, ${machine.cores} ${machine.cores === 1 ? 'core' : 'cores'}, ${machine.memoryGiB} GiB`,
@@ -50,6 +61,11 @@ export function doctor(program: Command): void {
         `networks   ${networks.works ? `${networks.runtime}: ${networks.model}, ${networks.millisecondsPerPatch} ms a patch` : networks.why}`,
         '',
         `--device auto takes ${auto}${answer.gpu && answer.why !== undefined ? `: ${answer.why}` : '.'}`,
+        '',
+        'Why is it slow?',
+        ...advice.slow.map((line) => `  ${line}`),
+        'Why is my graphics card not used?',
+        ...advice.card.map((line) => `  ${line}`),
       ].join('\n'),
     };
   });
@@ -99,6 +115,16 @@ async function testEngine(
     return { details: engine.details, ...test, ...(await engineSpeed(engine, { signal })) };
   } finally {
     await engine.dispose();
+  }
+}
+
+/** What runs networks on the card, or what each provider said. */
+async function trainingProvider({ signal }: Run): Promise<Situation['networks']> {
+  try {
+    return { provider: await chooseProvider('gpu', { signal }) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { why: (error as Error).message };
   }
 }
 

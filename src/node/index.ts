@@ -1,5 +1,8 @@
 /** @file  What only Node can do: files, worker threads, devices, and the whole line in one call. */
+export type { TraceEntry } from './course.js';
+export type { DdipSamplesOptions } from './ddip-samples.js';
 export { type DeviceOptions, openEngine } from './devices.js';
+export type { DiffusionMethod } from './diffusion-methods.js';
 export type { FileSet } from './files.js';
 export { type LoadedGuidedModel, type LoadGuidedOptions, loadGuidedModel } from './guided-folder.js';
 export { readImage, readLabels, writeImage } from './images.js';
@@ -9,13 +12,14 @@ export {
   defaultModel,
   isTrainable,
   type LoadedModel,
+  type LoadOptions,
   loadModel,
   readModel,
   type TrainableModel,
   writeModel,
 } from './model-folder.js';
 export { openAdapter } from './ort-adapter.js';
-export { openEvaluator } from './ort-evaluator.js';
+export { type EvaluatorOptions, type LoadableEvaluator, openEvaluator } from './ort-evaluator.js';
 export type { PoolOptions } from './ort-pool.js';
 export { type ChoiceOptions, chooseProvider, type Probe, probeProvider } from './ort-probe.js';
 export { openSession, type Provider, type SessionOptions } from './ort-session.js';

@@ -16,8 +16,13 @@ export interface LoadableEvaluator extends Evaluator {
   load(parameters: Float32Array): void;
 }
 
+/** How an evaluator runs. */
+export interface EvaluatorOptions extends PoolOptions {
+  /** Calibration of 8-bit integers to compute in: faster and rougher. @default float32 */
+  readonly draft?: Activations | undefined;
+}
+
 /**
- * @param options.draft calibration of 8-bit integers to compute in: faster and rougher. @default float32
  * @param parameters flat, copied. @param patch [D, H, W] expected most, checked at once; others may come.
  * @throws ModelError when parameters or patch do not fit the architecture.
  */
@@ -25,7 +30,7 @@ export function openEvaluator(
   architecture: Architecture,
   parameters: Float32Array,
   patch: Shape3,
-  { draft, ...options }: PoolOptions & { readonly draft?: Activations | undefined } = {},
+  { draft, ...options }: EvaluatorOptions = {},
 ): LoadableEvaluator {
   checkedPatch(architecture, patch);
   let current = checkedParameters(architecture, parameters).slice();

@@ -17,8 +17,8 @@ import { meanActivity } from '../recon/subset.js';
 import { svrg } from '../recon/svrg.js';
 import type { State } from './course.js';
 
-export const penalisedMethods = ['bsrem', 'svrg', 'map-em'] as const;
-export type PenalisedMethod = (typeof penalisedMethods)[number];
+export type PenalisedMethod = 'bsrem' | 'svrg' | 'map-em';
+export const penalisedMethods: readonly PenalisedMethod[] = ['bsrem', 'svrg', 'map-em'];
 
 export interface PenalisedOptions extends CallOptions {
   /** Strength of the penalty, no unit. @default 0.05 */
