@@ -58,7 +58,7 @@ const classical: readonly Method[] = [
   },
   {
     ...{ name: 'rdp', about: 'BSREM (6 passes) with the relative difference prior', knob: 'β' },
-    ...{ strengths: [0.02, 0.04, 0.08, 0.16], few: [0.01, 0.04, 0.12] },
+    ...{ strengths: [0.01, 0.02, 0.04, 0.08, 0.16], few: [0.01, 0.04, 0.12] },
     run: recon((beta) => ({ method: 'bsrem', beta, penalisedIterations: 6 })),
   },
   {
