@@ -344,6 +344,8 @@ it('coincide exports these types', () => {
       "Pace",
       "PairOptions",
       "Parameterisation",
+      "Passage",
+      "PassageInTime",
       "PatientPosition",
       "Penalty",
       "PetImage",
