@@ -107,13 +107,13 @@ export function recon(program: Command): void {
     .option('--steps <n>', 'diffusion methods: noise levels (default 12; pnp-hqs 8, dds 50, post 1)', whole)
     .option('--start <t>', 'diffusion methods: network time at the start, in (0, 1) (default 0.3; dds 0.95, post 0.1)', fraction)
     .addOption(
-      new Option('--start-from <image>', 'diffusion methods: image at the start (default rdp; dds noise, post osem)').choices(
+      new Option('--start-from <image>', 'diffusion methods: image at the start (default mean; dds noise, post osem)').choices(
         startImages,
       ),
     )
     .option('--start-fwhm <mm>', 'filter of an OSEM start; 0 for none (default 1.5 voxels)', notNegative)
     .option('--start-iterations <n>', 'passes of BSREM for an RDP start (default 5)', whole)
-    .option('--lambda <x>', 'diffusion methods: weight of the prior, no unit (default 0.3; post 1)', positive)
+    .option('--lambda <x>', 'diffusion methods: weight of the prior, no unit (default 0.3; post 10)', positive)
     .option('--zeta <x>', 'diffusion methods: share of fresh noise, in [0, 1] (default 0.3)', share)
     .option('--eta <x>', 'diffusion methods: η of DDIM in [0, 1], in place of --zeta (dds 0.1)', share)
     .addOption(

@@ -48,10 +48,14 @@ interface DdipSettings {
   readonly samples: number;
 }
 
-function ddipSettings(options: DdipSamplesOptions & DiffusionOptions): DdipSettings {
+function ddipSettings(options: DdipSamplesOptions & DiffusionOptions, can: Situation['model']['can']): DdipSettings {
   const published = options.preset === 'published';
   const { levels = published ? 200 : 10, rounds = published ? 2 : 1, emUpdates = published ? 5 : 8 } = options;
-  const { heldOut = published ? 0 : 0.1, ddipEta = 0.85, startFrom = published ? 'osem' : 'rdp' } = options;
+  const {
+    heldOut = published ? 0 : 0.1,
+    ddipEta = 0.85,
+    startFrom = published ? 'osem' : can.includes('mean') ? 'mean' : 'rdp',
+  } = options;
   const { rank = 4, layers, biases = true, patches = 2, seed = 1 } = options;
   const { learningRate = published ? 5e-4 : 1e-3, weightDecay = published ? 0.01 : 0, fits = published ? 1 : 6 } = options;
   const { samples = published ? 0 : 4 } = options;
@@ -83,7 +87,7 @@ export async function ddipSamples(
       key: 'model',
       hint: 'Open it with loadModel.',
     });
-  const settings = ddipSettings({ ...options, ...options.ddip });
+  const settings = ddipSettings({ ...options, ...options.ddip }, model.can);
   const { scale } = await scaleOf(situation, options);
   const condition = options.condition === 'osem' ? situation.osemImage : undefined;
   let prior: AdaptedPrior | undefined;

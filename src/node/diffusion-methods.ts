@@ -1,9 +1,11 @@
 /** @file  The diffusion family as settings of one loop (`hqs.ts`). Each preset is a published method, moved where a small 3D network asks for
- *  it: fewer levels, a start from a classical image. Everything can be set by hand. */
+ *  it: fewer levels, a start from an image. The network's own mean of the OSEM image was the best start that was tried, and BSREM the best
+ *  without one. Everything can be set by hand. */
 import type { Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
 import type { Unit } from '../core/image.js';
 import type { CallOptions } from '../core/iterate.js';
+import type { OpenModel } from '../denoise/open-model.js';
 import type { NoiseRule } from '../recon/hqs.js';
 
 export type DiffusionMethod = 'diffpir' | 'pnp-hqs' | 'dds' | 'post';
@@ -18,7 +20,7 @@ export interface DiffusionOptions extends CallOptions {
   readonly unit?: Unit | undefined;
   /** Network time at which the sampler starts, in (0, 1). @default 0.3; dds 0.95; post 0.1 */
   readonly start?: number | undefined;
-  /** What it starts from. @default 'rdp'; dds 'noise'; post 'osem' */
+  /** What it starts from. @default 'mean', or 'rdp' for models without a mean mode; dds 'noise'; post 'osem' */
   readonly startFrom?: StartImage | undefined;
   /** Filter of an OSEM start, mm FWHM; 0 is none. @default 1.5 voxels; post 0 */
   readonly startFwhm?: number | undefined;
@@ -26,7 +28,7 @@ export interface DiffusionOptions extends CallOptions {
   readonly startIterations?: number | undefined;
   /** Noise levels. @default 12; pnp-hqs 8; dds 50; post 1 */
   readonly steps?: number | undefined;
-  /** λ: weight of the prior, ρ = λ/σ². @default 0.3; post 1 */
+  /** λ: weight of the prior, ρ = λ/σ². @default 0.3; post 10 */
   readonly lambda?: number | undefined;
   /** dds: weight of the anchor, the same at all levels, in the curvature that the data have at the mean activity. @default 0.1 */
   readonly anchor?: number | undefined;
@@ -67,7 +69,7 @@ export type DiffusionSettings = Required<
   Pick<DiffusionOptions, 'eta'>;
 
 const diffpir: DiffusionSettings = {
-  ...{ start: 0.3, startFrom: 'rdp', startIterations: 5, steps: 12, lambda: 0.3, anchor: 0.1, rdpz: 0 },
+  ...{ start: 0.3, startFrom: 'mean', startIterations: 5, steps: 12, lambda: 0.3, anchor: 0.1, rdpz: 0 },
   ...{ zeta: 0.3, eta: undefined, eps: 'rederived', prior: 'diffusion', condition: 'none' },
   ...{ updates: 2, exactIterations: 3, exactShare: 0.2, samples: 4, seed: 1 },
 };
@@ -80,7 +82,7 @@ const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
     start: 0.1,
     startFrom: 'osem',
     steps: 1,
-    lambda: 1,
+    lambda: 10,
     eps: 'none',
     prior: 'mean',
     exactIterations: 10,
@@ -88,8 +90,12 @@ const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
   },
 };
 
-/** @throws OptionError for settings that contradict one another. */
-export function diffusionSettings(method: DiffusionMethod, options: DiffusionOptions): DiffusionSettings {
+/** @param can of the model. @throws OptionError for settings that contradict one another. */
+export function diffusionSettings(
+  method: DiffusionMethod,
+  options: DiffusionOptions,
+  can: OpenModel['can'] = ['mean'],
+): DiffusionSettings {
   const preset = presets[method];
   const given = Object.fromEntries(
     Object.keys(preset).flatMap((key) => {
@@ -99,7 +105,8 @@ export function diffusionSettings(method: DiffusionMethod, options: DiffusionOpt
   );
   // ζ by hand takes the place of a preset's η.
   const eta = options.zeta !== undefined && options.eta === undefined ? { eta: undefined } : {};
-  const settings: DiffusionSettings = { ...preset, ...eta, ...given };
+  const start = preset.startFrom === 'mean' && !can.includes('mean') ? { startFrom: 'rdp' as const } : {};
+  const settings: DiffusionSettings = { ...preset, ...start, ...eta, ...given };
   const { samples, eps, startFrom, prior, condition } = settings;
   if (!(Number.isInteger(samples) && samples > 0))
     throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });

@@ -48,7 +48,7 @@ export interface Samples {
 export async function hqsSamples(method: DiffusionMethod, situation: Situation, options: DiffusionOptions): Promise<Samples> {
   const { subsets, osemImage, grid, model, course, onProgress } = situation;
   const { signal, anatomy } = options;
-  const settings = diffusionSettings(method, options);
+  const settings = diffusionSettings(method, options, model.can);
   const { samples, seed, zeta, eta, eps, exactShare, updates, exactIterations } = settings;
   const startFwhm = options.startFwhm ?? (method === 'post' ? 0 : 1.5 * grid.voxelSize[2]);
   const shape = grid.shape as Shape3;
