@@ -78,7 +78,7 @@ async function scanOf(q = 1, where = grid): Promise<Scan> {
   return { prompts, multiplicative, additive: { layout, values: fill(shape, () => 20 * q) }, position: 'HFS' };
 }
 
-const quick = { startFrom: 'rdp', subsets: 4, steps: 3, startIterations: 1, penalisedIterations: 4, samples: 2 } as const;
+const quick = { startFrom: 'rdp', lambda: 0.3, subsets: 4, steps: 3, startIterations: 1, penalisedIterations: 4, samples: 2 } as const;
 const ddip = { levels: 3, fits: 2, rank: 2, learningRate: 0.05 } as const;
 const alone = ['pnp-hqs', 'dds', 'post'];
 const starts: Partial<Record<Method, StartImage>> = { dds: 'noise', post: 'osem', 'pnp-hqs': 'mean' };
