@@ -7,6 +7,7 @@ import { demo } from './demo.js';
 import { denoise } from './denoise.js';
 import { doctor } from './doctor.js';
 import { evaluate } from './evaluate.js';
+import { examples } from './examples.js';
 import { histogram } from './histogram.js';
 import { importModel } from './import.js';
 import { info } from './info.js';
@@ -39,7 +40,14 @@ for (const add of [
   demo,
 ])
   add(program);
-for (const command of program.commands) command.exitOverride().showHelpAfterError(`(see coincide ${command.name()} --help)`);
+for (const command of program.commands) {
+  command.exitOverride().showHelpAfterError(`(see coincide ${command.name()} --help)`);
+  command.addHelpText('after', () => `\nExample:\n${(examples[command.name()] ?? []).map((line) => `  ${line}`).join('\n')}`);
+}
+program.addHelpText(
+  'after',
+  '\nFirst: coincide doctor checks this machine; coincide demo shows it all; coincide VERB --help ends with an example.',
+);
 
 program.parseAsync().catch((error: { code?: string; exitCode?: number; stack?: string }) => {
   // commander has printed its message already; a wrong call ends with 2, help and version with 0.
