@@ -34,9 +34,17 @@ export default defineConfig({
       {
         text: 'Recipes',
         items: there(
-          ...['raw-data', 'nifti-dicom', 'own-scanner', 'own-model', 'published-checkpoint', 'gpu', 'browser', 'batch'].map(
-            (name) => `recipes/${name}.md`,
-          ),
+          ...[
+            'raw-data',
+            'nifti-dicom',
+            'own-scanner',
+            'own-model',
+            'published-checkpoint',
+            'look',
+            'gpu',
+            'browser',
+            'batch',
+          ].map((name) => `recipes/${name}.md`),
         ),
       },
       { text: 'Reference', items: [...there('formats.md', 'reference/cli.md'), page('api/index.md', 'API')] },

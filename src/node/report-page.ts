@@ -181,26 +181,22 @@ function profiles(images: readonly ReportImage[], at: ReportContent['at'], unit:
   }));
 }
 
-/** One chart for every number that the sidecars' traces follow, a line for every result and phase. A trace is a row of
- *  { phase, step, seconds, … }, step counting from 1 within the phase, … the numbers followed. */
+/** One chart for every number that the sidecars' traces follow, a line for every result, phase and sample. A trace is a row of
+ *  { phase, step, seconds, … }; the step counts from 1 within the phase, the level within a sample. */
 function traceCharts(results: readonly ReportResult[]): Chart[] {
   const charts = new Map<string, Series[]>();
   for (const { name, sidecar } of results) {
     const trace = Array.isArray(sidecar?.trace) ? (sidecar.trace as Record<string, unknown>[]) : [];
-    for (const phase of new Set(trace.map((entry) => entry.phase))) {
-      const entries = trace.filter((entry) => entry.phase === phase);
-      const follows = new Set(
-        entries.flatMap((entry) => Object.keys(entry)).filter((key) => key !== 'step' && key !== 'seconds'),
-      );
+    const lineOf = ({ phase, sample }: Record<string, unknown>): string =>
+      [name, [phase, sample].filter((part) => part !== undefined).join(' ')].filter(Boolean).join(': ');
+    for (const line of new Set(trace.map(lineOf))) {
+      const entries = trace.filter((entry) => lineOf(entry) === line);
+      const follows = new Set(entries.flatMap((entry) => Object.keys(entry)).filter((key) => !counts.includes(key)));
       for (const key of follows) {
         const points = entries.filter((entry) => Number.isFinite(entry[key]));
         if (points.length === 0) continue;
-        const line: Series = {
-          name: phase === undefined ? name : `${name}: ${phase}`,
-          x: points.map(({ step }, i) => Number(step ?? i + 1)),
-          y: points.map((entry) => Number(entry[key])),
-        };
-        charts.set(key, [...(charts.get(key) ?? []), line]);
+        const x = points.map(({ level, step }, i) => Number(level ?? step ?? i + 1));
+        charts.set(key, [...(charts.get(key) ?? []), { name: line, x, y: points.map((entry) => Number(entry[key])) }]);
       }
     }
     const expected = sidecar?.expectedDeviancePerBin;
@@ -212,15 +208,20 @@ function traceCharts(results: readonly ReportResult[]): Chart[] {
   }
   return [...charts].map(([key, series]) => ({
     title: followed[key] ?? key,
-    ...{ xLabel: 'step of the phase', yLabel: '', series, fromZero: false, counted: true },
+    ...{ xLabel: 'step of the phase, or level', yLabel: '', series, fromZero: false, counted: true },
   }));
 }
+
+/** What counts, and is not followed. */
+const counts: readonly string[] = ['step', 'seconds', 'sample', 'level'];
 
 /** What traces follow, in words. */
 const followed: Readonly<Record<string, string>> = {
   deviancePerBin: 'Deviance per bin, 2 KL(y; ȳ) / bins: how far the image is from explaining the counts',
   change: 'Relative change of the image',
   sigma: 'Noise level σ',
+  rho: 'Weight ρ of the data step',
+  likelihood: 'Negative log-likelihood of the first subset, without its constant',
 };
 
 function sidecars(results: readonly ReportResult[]): string {

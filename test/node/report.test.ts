@@ -62,7 +62,8 @@ describe('the page', () => {
     const trace = [
       { phase: 'OSEM', step: 1, seconds: 1, deviancePerBin: 3 },
       { phase: 'OSEM', step: 2, seconds: 2, deviancePerBin: 2 },
-      { phase: 'HQS', step: 1, seconds: 3, deviancePerBin: 1.5, sigma: 0.25 },
+      { phase: 'HQS', step: 1, seconds: 3, sample: 1, level: 1, deviancePerBin: 1.5, sigma: 0.25 },
+      { phase: 'HQS', step: 2, seconds: 3, sample: 2, level: 1, sigma: 0.5 },
     ];
     const page = reportPage({
       ...content,
@@ -70,9 +71,9 @@ describe('the page', () => {
     });
     const charts = page.slice(page.indexOf('id="convergence"')).match(/aria-label="[^"]*"/g)!;
     expect(charts[0]).toContain(
-      'r: OSEM: 3 to 2, largest 3; r: HQS: 1.5 to 1.5, largest 1.5; r: expected from counting noise: 1.25 to 1.25',
+      'r: OSEM: 3 to 2, largest 3; r: HQS 1: 1.5 to 1.5, largest 1.5; r: expected from counting noise: 1.25 to 1.25',
     );
-    expect(charts[1]).toContain('r: HQS: 0.25');
+    expect(charts[1]).toContain('r: HQS 1: 0.25 to 0.25, largest 0.25; r: HQS 2: 0.5 to 0.5');
     expect(page).not.toContain('seconds, ');
   });
 });
