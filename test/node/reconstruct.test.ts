@@ -53,7 +53,7 @@ function made(): { model: OpenModel; given: (Given & { condition: boolean; unit:
     ...{ card, can: ['mean', 'conditional', 'prior'], schedule: cosine, sampling: { samples: 4, steps: 2, start: 0.3 } },
     mean: async (x, unit = 1, known = {}) => {
       given.push({ ...known, condition: true, unit });
-      return fill(x.shape, (i) => 0.5 * x.data[i]! + 1 / unit);
+      return fill(x.shape, (i) => 0.95 * x.data[i]! + 0.1 / unit);
     },
     denoiser: (unit = 1, condition, known = {}) => {
       given.push({ ...known, condition: condition !== undefined, unit });
