@@ -19,5 +19,7 @@ export default {
   interfacePropertiesFormat: 'table',
   sanitizeComments: true,
   logLevel: 'Warn',
+  // A type that only this library makes may be used in a signature without being exported: it is shown, not linked.
+  validation: { notExported: false, invalidLink: true, invalidPath: true, rewrittenLink: true, notDocumented: false },
   treatWarningsAsErrors: true,
 };
