@@ -43,7 +43,7 @@ export function writePage(folder: string): string {
     `# Reconstruction with a diffusion prior, beside classical methods and post-denoising
 
 Simulated subjects that no training saw, each with a lesion; the anatomy that guided methods are given does not show it. Made by
-\`npm run bench -- reconstruction small\` and \`held-out\`; model ${any.about.model}, weights ${any.about.sha256.slice(0, 12)}. PSNR: range max − min of the truth. Noise: in the
+${[heldOut, ensembles].flatMap((found) => (found ? [`\`npm run bench -- reconstruction ${found.about.tier}\``] : [])).join(' and ')}; model ${any.about.model}, weights ${any.about.sha256.slice(0, 12)}. PSNR: range max − min of the truth. Noise: in the
 largest organ, away from its border; SD over the mean. CRC: contrast recovery, mean over lesions. Deviance: of the data given the image, over that
 given the truth. Projections: passes of all data, forward or back, with the system model and the start image. Evaluations: of the
 network, of the whole volume. In brackets 95 % intervals (bootstrap over subjects). Truth and scan share their voxels; scatter and randoms have the right mean; nothing moves.
@@ -84,23 +84,34 @@ function heldOutPart({ about, cells: all }: Results): string[] {
   ];
   const sections = groups.flatMap(([name, some]) => {
     if (some.length === 0) return [];
-    const rows = methods.map((method) => {
+    const rows = methods.flatMap((method) => {
       const here = some.filter((cell) => cell.method === method);
+      if (here.length === 0) return [];
       const over = (than: string): string => {
         if (than === method) return '';
         const gains = differences(some, method, than, ({ psnr }) => psnr);
-        const best = show(interval(gains), 2, true);
+        const best = spread(gains);
         return `${best}; ${gains.filter((gain) => gain > 0).length} of ${gains.length}`;
       };
       const of = (value: (cell: Cell) => number | null, digits: number): string => number(average(here.map(value)), digits);
-      return [
-        ...[method, of(({ psnr }) => psnr, 2), over('osem'), over('rdp'), of(({ ssim }) => ssim, 3), of(({ noise }) => noise, 3)],
+      const row = [
+        ...[
+          method,
+          String(here.length),
+          of(({ psnr }) => psnr, 2),
+          over('osem'),
+          over('rdp'),
+          of(({ ssim }) => ssim, 3),
+          of(({ noise }) => noise, 3),
+        ],
         ...[of(({ crc }) => crc, 2), of(({ lesionBias }) => lesionBias, 1), of(({ devianceRatio }) => devianceRatio, 3)],
         of(({ coverage }) => coverage, 2),
       ];
+      return [row];
     });
     const head = [
       'method',
+      'subjects',
       'PSNR, dB',
       'over osem, dB; better on',
       'over rdp, dB; better on',
@@ -132,7 +143,11 @@ function heldOutPart({ about, cells: all }: Results): string[] {
     `## Held-out subjects at ${doseName(about.doses[0]!)} of the dose
 
 Every method's strength is that of the best mean PSNR on validation subjects of the same study, or where none were made the first of its list in
-\`bench/reconstruction-methods.ts\`. "Better on" counts subjects.
+\`bench/reconstruction-methods.ts\`. "Better on" counts subjects.${
+      unfinished(cells, methods)
+        ? ' **Unfinished: not every method was run on every subject.** Compare the columns of differences, which are of the same subjects; the others are means over different ones.'
+        : ''
+    }
 
 ### Asked and found
 
@@ -147,6 +162,18 @@ ${table(['subject', 'region, scanner', 'osem, dB', ...methods.filter((name) => n
   ];
 }
 
+/** The mean, with its interval where there are enough for one. */
+function spread(values: readonly number[]): string {
+  const enough = 4;
+  return values.length < enough ? show(interval(values), 2, true).split(' ')[0]! : show(interval(values), 2, true);
+}
+
+/** Whether some method lacks a subject that another has. */
+function unfinished(cells: readonly Cell[], methods: readonly string[]): boolean {
+  const subjects = unique(cells.map(subjectOf)).length;
+  return methods.some((method) => cells.filter((cell) => cell.method === method).length < subjects);
+}
+
 /** What was hoped for, and what was found. */
 function asked(cells: readonly Cell[]): string {
   const has = (method: string): boolean => cells.some((cell) => cell.method === method);
@@ -157,7 +184,7 @@ function asked(cells: readonly Cell[]): string {
   const least = (what: string, some: readonly Cell[], method: string, than: string, dB: number): Row[] => {
     const gains = differences(some, method, than, ({ psnr }) => psnr);
     if (gains.length === 0) return [];
-    const found = `${show(interval(gains), 2, true)}; least ${Math.min(...gains).toFixed(2)}`;
+    const found = `${spread(gains)}; least ${Math.min(...gains).toFixed(2)}, of ${gains.length}`;
     return [[`${method} over ${than}, ${what}, dB`, `≥ ${dB}`, found, average(gains) >= dB]];
   };
   const every = (

@@ -59,10 +59,13 @@ const parsed = lines.flatMap((line): unknown[] => {
 });
 if (parsed.length > 0 && JSON.stringify((parsed[0] as { setup: unknown }).setup) !== JSON.stringify(setup))
   throw new Error(`${log} is of other settings: give another --out, or remove it`);
-const cells = (parsed.slice(1) as Cell[]).filter((cell) => cell.weights === null || cell.weights === model.card.sha256);
-writeFileSync(log, [{ setup }, ...cells].map((line) => `${JSON.stringify(line)}\n`).join(''));
 const same = (a: Place, b: Place): boolean =>
   (['group', 'study', 'subject', 'dose', 'method', 'strength'] as const).every((key) => a[key] === b[key]);
+// Two runs at once may have made a cell twice.
+const cells = (parsed.slice(1) as Cell[])
+  .filter(({ weights }) => weights === null || weights === model.card.sha256)
+  .filter((cell, i, list) => list.findIndex((other) => same(cell, other)) === i);
+writeFileSync(log, [{ setup }, ...cells].map((line) => `${JSON.stringify(line)}\n`).join(''));
 
 /** Methods at strengths on one subject: whatever of it is still missing. */
 async function run(
