@@ -37,7 +37,14 @@ export { gaussianFilter } from './denoise/gaussian.js';
 export { type GuidedModel, guidedModel } from './denoise/guided-model.js';
 export { noiseLevel } from './denoise/noise-level.js';
 export { type NonlocalMeansOptions, nonlocalMeans } from './denoise/nonlocal-means.js';
-export { type Given, type OpenModel, openModel, type Passage, type PassageInTime, type SamplingDefaults } from './denoise/open-model.js';
+export {
+  type Given,
+  type OpenModel,
+  openModel,
+  type Passage,
+  type PassageInTime,
+  type SamplingDefaults,
+} from './denoise/open-model.js';
 export { coveringShape, resample, resampledDenoiser, type Sampling } from './denoise/resample.js';
 export { type Measured, unlike } from './denoise/unlike.js';
 export { denoiseYu2025, type Yu2025Options, type Yu2025Result } from './denoise/yu2025.js';

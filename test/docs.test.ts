@@ -166,7 +166,7 @@ describe('every block runs', () => {
 /** The list mode of STIR's test pack, put where the reader has it. */
 function needSharedData(skip: (why: string) => void): void {
   if (!existsSync(join(sharedFolder, 'PET_ACQ_small.l.hdr.STIR'))) skip('shared/data absent');
-  for (const name of readdirSync(sharedFolder).filter((file) => file.startsWith('PET_ACQ_small'))) {
+  for (const name of readdirSync(sharedFolder).filter((file) => /^(PET_ACQ_small|small_listmode)/.test(file))) {
     if (!existsSync(join(folder, name))) symlinkSync(join(sharedFolder, name), join(folder, name));
   }
 }

@@ -25,7 +25,7 @@ export function info(program: Command): void {
       'describe an image, a DICOM series, a scan folder, a sinogram header or a model folder; or plan a reconstruction',
     )
     .option('--plan', 'memory and time of an OSEM iteration of a scan folder, a sinogram header or --scanner')
-    .option('--scanner <name>', '--plan: a known scanner instead of a file')
+    .option('--scanner <name>', '--plan: a known scanner, or a JSON file of one, instead of a scan')
     .option('--span <n>', '--plan --scanner: axial compression (default 1)', whole)
     .option('--max-ring-difference <n>', '--plan --scanner: largest ring difference (default all)', whole)
     .option('--view-mash <n>', '--plan --scanner: views added into one (default 1)', whole)
@@ -35,7 +35,7 @@ export function info(program: Command): void {
   verb(
     command,
     async (run: Run, file: string | undefined, options: PlanOptions & { readonly plan?: boolean }): Promise<Result> => {
-      if (options.plan && file === undefined) return planned(run, layoutOf(options), options);
+      if (options.plan && file === undefined) return planned(run, await layoutOf(options), options);
       if (file === undefined)
         throw new OptionError('Nothing to describe', { key: 'file', expected: 'a file or a folder', found: 'none' });
       if (!existsSync(file)) throw new FormatError('There is no such file or folder', { file });

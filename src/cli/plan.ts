@@ -1,9 +1,9 @@
 /** @file  coincide info --plan: what a reconstruction will need, before anything is allocated. */
 import { OptionError } from '../core/errors.js';
 import { defaultGrid } from '../geometry/grid.js';
-import { scannerByName } from '../geometry/scanners.js';
 import { type SinogramLayout, sinogramLayout } from '../geometry/sinogram.js';
 import { openEngine } from '../node/devices.js';
+import { readScanner } from '../node/scanner-file.js';
 import { plan, probeSpeed, secondsPerIteration } from '../projector/plan.js';
 import { duration } from './progress.js';
 import type { Result, Run } from './verb.js';
@@ -19,11 +19,11 @@ export interface PlanOptions {
 }
 
 /** The layout that the options describe. */
-export function layoutOf({ scanner, span, maxRingDifference, viewMash }: PlanOptions): SinogramLayout {
+export async function layoutOf({ scanner, span, maxRingDifference, viewMash }: PlanOptions): Promise<SinogramLayout> {
   if (scanner === undefined) {
     throw new OptionError('Nothing to plan', { key: '--plan', expected: 'a file, or --scanner NAME', found: 'neither' });
   }
-  return sinogramLayout(scannerByName(scanner), { span, maxRingDifference, viewMash });
+  return sinogramLayout(await readScanner(scanner), { span, maxRingDifference, viewMash });
 }
 
 export async function planned(run: Run, layout: SinogramLayout, { voxel, size, subsets }: PlanOptions): Promise<Result> {

@@ -46,13 +46,13 @@ describe('denoise, DICOM', () => {
     expect(values[centre]! / before[centre]!).toBeLessThan(1.3);
     expect(values.some((value, i) => Math.abs(value - before[i]!) > 1e-3)).toBe(true);
     const head = clean.slices[0]![0]!.file;
-    expect(text(head, 'DerivationDescription')).toMatch(/^Denoised by coincide \d.*small-thorax.*mean, seed 5/);
+    expect(text(head, 'DerivationDescription')).toMatch(/^Denoised by coincide \d.*whole-body.*mean, seed 5/);
     expect(text(head, 'Units')).toBe('BQML');
     const sidecar = json('clean.json');
     expect(sidecar).toMatchObject({
       ...{ inputKind: 'DICOM', inputSha256: study.sha256, seed: 5, mode: 'mean', Units: 'SUV', device: 'cpu' },
       ...{ suv: { weight: 75, dose: 370e6, uptake: 3600, decayCorrection: 'START' }, PatientWeight: 75 },
-      model: { name: 'small-thorax', licence: 'MIT' },
+      model: { name: 'whole-body', licence: 'MIT' },
     });
     expect((sidecar.model as { sha256: string }).sha256).toMatch(/^[0-9a-f]{64}$/);
     expect(sidecar.time).toMatch(/^\d{4}-\d\d-\d\dT/);

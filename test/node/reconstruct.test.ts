@@ -78,7 +78,15 @@ async function scanOf(q = 1, where = grid): Promise<Scan> {
   return { prompts, multiplicative, additive: { layout, values: fill(shape, () => 20 * q) }, position: 'HFS' };
 }
 
-const quick = { startFrom: 'rdp', lambda: 0.3, subsets: 4, steps: 3, startIterations: 1, penalisedIterations: 4, samples: 2 } as const;
+const quick = {
+  startFrom: 'rdp',
+  lambda: 0.3,
+  subsets: 4,
+  steps: 3,
+  startIterations: 1,
+  penalisedIterations: 4,
+  samples: 2,
+} as const;
 const ddip = { levels: 3, fits: 2, rank: 2, learningRate: 0.05 } as const;
 const alone = ['pnp-hqs', 'dds', 'post'];
 const starts: Partial<Record<Method, StartImage>> = { dds: 'noise', post: 'osem', 'pnp-hqs': 'mean' };
@@ -98,7 +106,8 @@ describe('reconstruct', () => {
       const { data } = flipped(image.values, 'HFS');
       expect(data.every((value) => value >= 0 && value < 1e3)).toBe(true);
       expect(data[0]).toBe(0); // a corner, outside the field of view
-      expect(Math.max(...data)).toBeGreaterThan(8);
+      // The quadratic prior smooths what is hot as it smooths everything.
+      expect(Math.max(...data)).toBeGreaterThan(method === 'map-em' ? 5 : 8);
       expect(parameters.method).toBe(method === 'hqs' ? 'diffpir' : method);
       expect(trace.length).toBeGreaterThan(0);
       for (const entry of trace) expect(Object.values(entry).every((value) => typeof value === 'string' || Number.isFinite(value))).toBe(true); // biome-ignore format: short
