@@ -51,7 +51,14 @@ export default defineConfig({
       {
         text: 'Results',
         items: there(
-          ...['results.md', 'default-model.md', 'results/benchmarks.md', 'robustness/robustness.md', 'reconstruction/reconstruction.md', 'limits.md'],
+          ...[
+            'results.md',
+            'default-model.md',
+            'results/benchmarks.md',
+            'robustness/robustness.md',
+            'reconstruction/reconstruction.md',
+            'limits.md',
+          ],
         ),
       },
       { text: 'Project', items: there('results/changelog.md', 'results/contributing.md') },
