@@ -30,8 +30,9 @@ function run(program, args, cwd) {
   if (warning) throw new Error(`a warning: ${warning}`);
 }
 
+// Not `npm ci`: it refuses a lock without the binaries of other platforms, of which some registries hold none.
 if (!existsSync(join(docs, 'node_modules')))
-  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: docs, stdio: 'inherit' });
+  execFileSync('npm', ['install', '--no-save', '--no-audit', '--no-fund'], { cwd: docs, stdio: 'inherit' });
 
 commands();
 api();
