@@ -4,8 +4,8 @@
  *  this file; PatientWeight (kg), as dcm2niix writes it, is taken. */
 import { FormatError } from '../core/errors.js';
 import type { Unit } from '../core/image.js';
+import { halfLifeOf, nuclideName } from './nuclides.js';
 import type { SuvFactor, SuvFacts } from './suv.js';
-import { halfLifeOf, nuclideName } from './suv.js';
 
 /** What a sidecar says, as it is. */
 export type BidsPet = Readonly<Record<string, unknown>>;

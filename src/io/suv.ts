@@ -5,6 +5,7 @@
  *  DICOM PS3.3 C.8.9.1 and C.8.9.4; the order in which the start of the scan is looked for, and what is demanded, as in the vendor-neutral
  *  pseudo-code of the QIBA FDG-PET/CT profile, appendix G. Nothing is assumed: what is missing, zero or contradicts itself is refused. */
 import { FormatError } from '../core/errors.js';
+import { halfLifeOf } from './nuclides.js';
 
 /** What a header says. Times in s since 1970 as the clocks on the wall said, time zones left aside; undefined: absent or empty. */
 export interface SuvFacts {
@@ -81,31 +82,6 @@ const LATEST_INJECTION = 600;
 const MOST_HALF_LIVES = 10;
 /** s; a date may only be filled in where a wrong one would have left no activity. */
 const LONGEST_WITHOUT_DATE = 6 * 3600;
-/** Half-lives by mass number and element, s. National Nuclear Data Center, NuDat 3. */
-const halfLives: readonly (readonly [RegExp, string, number])[] = [
-  [/\b11.?C\b|\bC.?11\b|carbon/i, 'C-11', 1221.8],
-  [/\b13.?N\b|\bN.?13\b|nitrogen/i, 'N-13', 597.9],
-  [/\b15.?O\b|\bO.?15\b|oxygen/i, 'O-15', 122.24],
-  [/\b18.?F\b|\bF.?18\b|fluorine/i, 'F-18', 6586.2],
-  [/\b68.?Ga\b|\bGa.?68\b/i, 'Ga-68', 4062.6],
-  [/\b82.?Rb\b|\bRb.?82\b/i, 'Rb-82', 75.45],
-  [/\b64.?Cu\b|\bCu.?64\b/i, 'Cu-64', 45723],
-  [/\b89.?Zr\b|\bZr.?89\b/i, 'Zr-89', 282276],
-];
-
-/** The library's name of a nuclide, 'F-18'; undefined for others. */
-export function nuclideName(nuclide: string): string | undefined {
-  return knownNuclide(nuclide)?.[1];
-}
-
-/** Physical half-life by the name of a nuclide (F-18, 18F, ^18^Fluorine …), s; undefined for others. */
-export function halfLifeOf(nuclide: string): number | undefined {
-  return knownNuclide(nuclide)?.[2];
-}
-
-function knownNuclide(nuclide: string): (typeof halfLives)[number] | undefined {
-  return halfLives.find(([pattern]) => pattern.test(nuclide.replaceAll('^', '')));
-}
 
 /**
  * SUV per unit of the image.
