@@ -41,7 +41,7 @@ export const doseName = (dose: number): string => `1/${Math.round(1 / dose)}`;
 function gains(cells: readonly Cell[], method: string): number[] {
   const mean = (name: string): number => cells.reduce((sum, { methods }) => sum + methods[name]!.psnr, 0);
   const better = mean('NLM') > mean('Gaussian') ? 'NLM' : 'Gaussian';
-  return cells.map(({ methods }) => methods[method]!.psnr - methods[better]!.psnr);
+  return cells.flatMap(({ methods }) => (methods[method] ? [methods[method].psnr - methods[better]!.psnr] : []));
 }
 
 /** The contrast that a Gaussian leaves at this noise: between the two widths whose noise is next to it. */
@@ -55,7 +55,8 @@ function gaussianContrast({ ladder }: Cell, noise: number): number | null {
 }
 
 export function rendered(cells: readonly Cell[], about: About): { json: unknown; markdown: string } {
-  const methods = Object.keys(cells[0]!.methods);
+  // At some doses fewer methods are measured.
+  const methods = [...new Set(cells.flatMap((cell) => Object.keys(cell.methods)))];
   const ours = methods.slice(3);
   const groups = [...new Set(cells.map(({ kept }) => kept))];
   const doses = [...new Set(cells.map(({ dose }) => dose))].sort((a, b) => b - a);
@@ -63,7 +64,7 @@ export function rendered(cells: readonly Cell[], about: About): { json: unknown;
   const at = (filter: Partial<Cell>): Cell[] =>
     cells.filter((cell) => Object.entries(filter).every(([key, value]) => cell[key as keyof Cell] === value));
   const of = (some: readonly Cell[], method: string, what: keyof Assessed, digits: number, sign = false): string =>
-    show(interval(some.map((cell) => cell.methods[method]![what])), digits, sign);
+    show(interval(some.map((cell) => cell.methods[method]?.[what])), digits, sign);
 
   const reference = doses.includes(1 / 20) ? 1 / 20 : doses[0]!;
   const main = groups.flatMap((kept) => {
@@ -78,7 +79,7 @@ export function rendered(cells: readonly Cell[], about: About): { json: unknown;
     const some = at({ kept, dose: reference });
     return methods.map((method) => {
       const advantage = some.map((cell) => {
-        const { crc, noise } = cell.methods[method]!;
+        const { crc = null, noise = 0 } = cell.methods[method] ?? {};
         const gaussian = gaussianContrast(cell, noise);
         return crc === null || gaussian === null ? null : crc - gaussian;
       });

@@ -1,14 +1,16 @@
 /** Denoisers over scanners, tracers and doses, in simulation: the table of Yu et al. 2025 (doi:10.1007/s00259-025-07122-4).
- *    npm run bench -- robustness [small|full] [--out FOLDER] [--model NAME=DIR …] [--subjects N] [--threads N]
- *  One line of FOLDER/cells.jsonl per subject and dose; given again, it goes on where it was. In the end it writes FOLDER/robustness.json and
- *  the page FOLDER/robustness.md. Subjects are of the test group, whose seeds no training run sees. The Gaussian and non-local means are
- *  tuned on validation subjects, for each scanner and dose, by PSNR; so they know scanner and dose, which the networks do not. */
+ *    npm run bench -- robustness [small|held-out|full] [--out FOLDER] [--model NAME=DIR …] [--filters] [--threads N]
+ *  One line of FOLDER/cells.jsonl for the filters, and one for every network, per subject and dose; given again, it goes on where it was, and a
+ *  network of other weights is measured anew without the filters. `--filters` leaves the networks out. In the end it writes
+ *  FOLDER/robustness.json and the page FOLDER/robustness.md. Subjects are of the test group, whose seeds no training run sees. The Gaussian and
+ *  non-local means are tuned on validation subjects, for each scanner and dose, by PSNR; so they know scanner and dose, which the networks do not. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as coincide from 'coincide';
 import { type LoadedModel, loadModel, openEngine, picture, png } from 'coincide/node';
-import { type Assessed, assess, type Cell, gaussianWidths, type Measures, type Tuned } from './robustness-cell.js';
+import type { Assessed, Cell, Measures, Tuned } from './robustness-cell.js';
+import { type Case, classical, networked, tunedFilters } from './robustness-methods.js';
 import { rendered } from './robustness-page.js';
 
 const { values: given, positionals } = parseArgs({
@@ -17,15 +19,17 @@ const { values: given, positionals } = parseArgs({
     out: { type: 'string' },
     model: { type: 'string', multiple: true, default: [] },
     threads: { type: 'string', default: '0' },
-    subjects: { type: 'string' },
+    filters: { type: 'boolean', default: false },
   },
 });
-const tier = positionals.includes('full') ? 'full' : 'small';
-const { tuning, doses, samples, ...tierOf } = {
-  small: { subjects: 1, tuning: 1, doses: [1 / 20], samples: 4 },
-  full: { subjects: 4, tuning: 2, doses: [1 / 2, 1 / 4, 1 / 10, 1 / 20, 1 / 50, 1 / 100], samples: 4 },
+const tier = (['full', 'held-out'] as const).find((name) => positionals.includes(name)) ?? 'small';
+/** `sampled`: doses at which samples are drawn, the dearest method. */
+const { subjects, tuning, doses, sampled } = {
+  small: { subjects: 1, tuning: 1, doses: [1 / 20], sampled: [1 / 20] },
+  'held-out': { subjects: 2, tuning: 1, doses: [1 / 4, 1 / 20, 1 / 100], sampled: [1 / 20] },
+  full: { subjects: 4, tuning: 2, doses: [1 / 2, 1 / 4, 1 / 10, 1 / 20, 1 / 50, 1 / 100], sampled: [1 / 4, 1 / 20, 1 / 100] },
 }[tier];
-const subjects = Number(given.subjects ?? tierOf.subjects);
+const samples = 4;
 const out = given.out ?? `build/robustness-${tier}`;
 
 const cohort = coincide.parseTrainingConfig({ name: 'robustness' }).cohort;
@@ -39,7 +43,7 @@ const studies = [
   { name: 'FDG, brain', tracer: 'fdg', regions: ['brain'], kept: 'anatomy' },
 ] as const;
 /** Volumes of this many voxels. */
-const voxels = tier === 'small' ? 120_000 : 200_000;
+const voxels = tier === 'full' ? 200_000 : 120_000;
 
 const engine = await openEngine({ device: 'cpu', threads: Number(given.threads) });
 const models = new Map<string, LoadedModel>([['default', await loadModel()]]);
@@ -49,11 +53,8 @@ for (const pair of given.model) {
   models.set(name, await loadModel(dir));
 }
 
-// A file of other settings, or of other weights, is not gone on with.
-const setup = {
-  ...{ tier, seed: 1, cohort, scanners, studies, doses, subjects, tuning, samples, voxels },
-  models: Object.fromEntries([...models].map(([name, { card }]) => [name, card.sha256])),
-};
+// A file of other settings is not gone on with.
+const setup = { tier, seed: 1, cohort, scanners, studies, doses, subjects, tuning, samples, voxels };
 mkdirSync(out, { recursive: true });
 const log = join(out, 'cells.jsonl');
 const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter(Boolean) : [];
@@ -65,11 +66,17 @@ const parsed = lines.flatMap((line): unknown[] => {
   }
 });
 if (parsed.length > 0 && JSON.stringify((parsed[0] as { setup: unknown }).setup) !== JSON.stringify(setup)) {
-  throw new Error(`${log} is of other settings or models: give another --out, or remove it`);
+  throw new Error(`${log} is of other settings: give another --out, or remove it`);
 }
 writeFileSync(log, [{ setup }, ...parsed.slice(1)].map((line) => `${JSON.stringify(line)}\n`).join(''));
-const kept = parsed.slice(1) as (({ kind: 'tuned' } & Tuned) | ({ kind: 'cell' } & Cell))[];
-const keep = (entry: (typeof kept)[number]): void => {
+/** Where an image comes from. */
+type Place = Pick<Cell, 'scanner' | 'study' | 'subject' | 'dose'>;
+type Entry =
+  | ({ readonly kind: 'tuned' } & Tuned)
+  | ({ readonly kind: 'filters' } & Cell)
+  | ({ readonly kind: 'network'; readonly name: string; readonly sha256: string } & Place & Pick<Measures, 'methods'>);
+const kept = parsed.slice(1) as Entry[];
+const keep = (entry: Entry): void => {
   kept.push(entry);
   appendFileSync(log, `${JSON.stringify(entry)}\n`);
 };
@@ -83,93 +90,26 @@ function subject(group: 'validation' | 'test', scanner: string, study: (typeof s
   return coincide.simulateRecipe({ ...coincide.recipeOf(lists, seed), exposure: 1, anatomy: 'mu', draws }, voxels, engine);
 }
 
-const wide = { strength: [0.1, 0.2, 0.4, 0.8, 1.6], prefilter: [5, 10], postfilter: [0, 4, 7, 10] };
-/** The Gaussian's width and the settings of non-local means that give the best mean PSNR on validation subjects. */
+const trained = studies.filter(({ kept: unseen }) => unseen === 'nothing');
+/** Tunes the filters for a scanner, at doses where that is not done. */
 async function tune(scanner: string): Promise<void> {
-  if (kept.some((entry) => entry.kind === 'tuned' && entry.scanner === scanner)) return;
-  const trained = studies.filter(({ kept: unseen }) => unseen === 'nothing');
+  const missing = doses.filter((dose) => tunedAt(scanner, dose) === undefined);
+  if (missing.length === 0) return;
   const found: coincide.SimulatedSubject[] = [];
-  for (let number = 1; number <= tuning; number++) {
+  for (let number = 1; number <= tuning; number++)
     for (const study of trained) found.push(await subject('validation', scanner, study, number));
-  }
-  for (const [k, dose] of doses.entries()) {
-    const psnr = async (filter: (image: coincide.Volume, size: coincide.Point) => Promise<coincide.Volume>): Promise<number> => {
-      let sum = 0;
-      for (const { shape, truth, lowDose, voxelSize } of found) {
-        const filtered = await filter(coincide.array(shape, lowDose[k]!), voxelSize);
-        sum += coincide.imageError(filtered, coincide.array(shape, truth)).psnr;
-      }
-      return sum / found.length;
-    };
-    const best = async <T>(candidates: readonly T[], value: (candidate: T) => Promise<number>): Promise<T> => {
-      const scores: number[] = [];
-      for (const candidate of candidates) scores.push(await value(candidate));
-      return candidates[scores.indexOf(Math.max(...scores))]!;
-    };
-    const fwhm = await best(gaussianWidths, (width) => psnr((image, size) => coincide.gaussianFilter(image, size, width)));
-    const pairs = wide.strength.flatMap((strength) => wide.prefilter.map((prefilter) => ({ strength, prefilter })));
-    const means = (options: coincide.NonlocalMeansOptions) => psnr((image, size) => coincide.nonlocalMeans(image, size, options));
-    const pair = await best(pairs, means);
-    const nlm = await best(
-      wide.postfilter.map((postfilter) => ({ ...pair, postfilter })),
-      means,
-    );
-    keep({ kind: 'tuned', scanner, dose, fwhm, nlm });
-    console.error(`tuned ${scanner} 1/${Math.round(1 / dose)}: Gaussian ${fwhm} mm, NLM ${JSON.stringify(nlm)}`);
+  for (const dose of missing) {
+    const tuned = await tunedFilters(found.map((s) => caseOf(s, dose)));
+    keep({ kind: 'tuned', scanner, dose, ...tuned });
+    console.error(`tuned ${scanner} 1/${Math.round(1 / dose)}: Gaussian ${tuned.fwhm} mm, NLM ${JSON.stringify(tuned.nlm)}`);
   }
 }
-
-/** All methods on one image. */
-async function measured(s: coincide.SimulatedSubject, k: number, tuned: Tuned, montage?: string): Promise<Measures> {
-  const { voxelSize, shape } = s;
-  const low = coincide.array(shape, s.lowDose[k]!);
-  const methods: Record<string, Assessed> = {};
-  const shown: [coincide.Volume, number?][] = [[coincide.array(shape, s.truth)], [low]];
-  const add = async (name: string, run: () => Promise<{ image: coincide.Volume; spread?: coincide.Volume }>): Promise<void> => {
-    const started = process.cpuUsage();
-    const { image, spread } = await run();
-    const { user, system } = process.cpuUsage(started);
-    methods[name] = { ...assess(s, image, spread && { spread, samples }), cpuSeconds: (user + system) / 1e6 };
-    shown.push([image]);
-  };
-  await add('OSEM', async () => ({ image: low }));
-  shown.pop();
-  await add('Gaussian', async () => ({ image: await coincide.gaussianFilter(low, voxelSize, tuned.fwhm) }));
-  await add('NLM', async () => ({ image: await coincide.nonlocalMeans(low, voxelSize, tuned.nlm) }));
-  const image = coincide.petImage(coincide.centredGrid(shape, voxelSize), low, 'SUV');
-  for (const [name, model] of models) {
-    await add(`${name}, mean`, async () => ({ image: (await coincide.denoiseVolume(image, model)).image.values }));
-    if (name === 'default') {
-      const anatomy = coincide.array(shape, s.anatomy);
-      await add(`${name}, mean, with μ`, async () => ({
-        image: (await coincide.denoiseVolume(image, model, { anatomy })).image.values,
-      }));
-    }
-    if (!model.can.includes('conditional')) continue;
-    await add(`${name}, ${samples} samples`, async () => {
-      const options = { mode: 'samples', samples, seed: s.recipe.seed } as const;
-      const { image: average, spread } = await coincide.denoiseVolume(image, model, options);
-      return { image: average.values, spread: spread!.values };
-    });
-  }
-  // What a Gaussian of any width does to this image: contrast against noise.
-  const ladder: Measures['ladder'][number][] = [];
-  for (const fwhm of gaussianWidths) {
-    const { psnr, noise, crc } = assess(s, await coincide.gaussianFilter(low, voxelSize, fwhm));
-    ladder.push({ fwhm, psnr, noise, crc });
-  }
-  if (montage)
-    writeFileSync(
-      montage,
-      png(
-        strip(
-          shown.map(([volume]) => volume),
-          s,
-        ),
-      ),
-    );
-  return { methods, ladder };
-}
+const tunedAt = (scanner: string, dose: number): Tuned | undefined =>
+  kept.find((entry) => entry.kind === 'tuned' && entry.scanner === scanner && entry.dose === dose) as Tuned | undefined;
+const caseOf = (s: coincide.SimulatedSubject, dose: number): Case => ({
+  subject: s,
+  low: coincide.array(s.shape, s.lowDose[doses.indexOf(dose)]!),
+});
 
 /** The middle slice of every volume, side by side, in one window. */
 function strip(volumes: readonly coincide.Volume[], { shape, truth }: coincide.SimulatedSubject) {
@@ -185,40 +125,59 @@ function strip(volumes: readonly coincide.Volume[], { shape, truth }: coincide.S
   return { width, height: zoom * h, pixels };
 }
 
-const all = scanners.length * studies.length * subjects;
-let done = 0;
-for (let number = 1; number <= subjects; number++) {
-  for (const scanner of scanners) {
-    await tune(scanner);
-    for (const study of studies) {
-      done++;
-      const missing = doses.filter(
-        (dose) =>
-          !kept.some(
-            (c) =>
-              c.kind === 'cell' && c.scanner === scanner && c.study === study.name && c.subject === number && c.dose === dose,
-          ),
-      );
-      if (missing.length === 0) continue;
-      const s = await subject('test', scanner, study, number);
-      for (const dose of missing) {
-        const tuned = kept.find((entry) => entry.kind === 'tuned' && entry.scanner === scanner && entry.dose === dose) as Tuned;
-        const example = number === 1 && dose === 1 / 20 && scanner === 'digital';
-        const montage = example ? join(out, `${study.name.replace(/\W+/g, '-')}.png`) : undefined;
-        const measures = await measured(s, doses.indexOf(dose), tuned, montage);
-        const about = { scanner, study: study.name, kept: study.kept, subject: number, dose, region: s.recipe.region };
-        keep({ kind: 'cell', ...about, ...measures });
-      }
-      console.error(`${done} of ${all}: ${scanner}, ${study.name}, subject ${number}`);
+const at = (entry: Entry, place: Place): boolean =>
+  entry.kind !== 'tuned' && (['scanner', 'study', 'subject', 'dose'] as const).every((key) => entry[key] === place[key]);
+const filtersAt = (place: Place) =>
+  kept.find((entry) => entry.kind === 'filters' && at(entry, place)) as ({ kind: 'filters' } & Cell) | undefined;
+const networkAt = (place: Place, name: string) =>
+  kept.find(
+    (entry) =>
+      entry.kind === 'network' && at(entry, place) && entry.name === name && entry.sha256 === models.get(name)!.card.sha256,
+  ) as { methods: Record<string, Assessed> } | undefined;
+const wanted = given.filters ? [] : [...models.keys()];
+
+/** Every image there is, subject by subject. */
+const plan = Array.from({ length: subjects }, (_, n) => n + 1).flatMap((number) =>
+  scanners.flatMap((scanner) => studies.map((study) => ({ number, scanner, study }))),
+);
+for (const [done, { number, scanner, study }] of plan.entries()) {
+  const places = doses.map((dose): Place => ({ scanner, study: study.name, subject: number, dose }));
+  const missing = places.filter((place) => !filtersAt(place) || wanted.some((name) => !networkAt(place, name)));
+  if (missing.length === 0) continue;
+  await tune(scanner);
+  const s = await subject('test', scanner, study, number);
+  for (const place of missing) {
+    const one = caseOf(s, place.dose);
+    const images = [coincide.array(s.shape, s.truth)];
+    const filtered = filtersAt(place);
+    const example = wanted.length > 0 && number === 1 && place.dose === 1 / 20 && scanner === 'digital';
+    if (filtered === undefined || example) {
+      const { images: shown, ...measures } = await classical(one, tunedAt(scanner, place.dose)!);
+      if (filtered === undefined) keep({ kind: 'filters', ...place, kept: study.kept, region: s.recipe.region, ...measures });
+      images.push(...shown);
     }
+    for (const name of wanted) {
+      if (networkAt(place, name) && !example) continue;
+      const model = models.get(name)!;
+      const { methods, images: shown } = await networked(one, name, model, sampled.includes(place.dose) ? samples : 0);
+      keep({ kind: 'network', ...place, name, sha256: model.card.sha256, methods });
+      images.push(...shown);
+    }
+    if (example) writeFileSync(join(out, `${study.name.replace(/\W+/g, '-')}.png`), png(strip(images, s)));
   }
+  console.error(`${done + 1} of ${plan.length}: ${scanner}, ${study.name}, subject ${number}`);
 }
 await engine.dispose();
 for (const model of models.values()) await model.dispose();
 const described = Object.fromEntries(
   [...models].map(([name, { card }]) => [name, `${card.name} ${card.version}, weights ${card.sha256.slice(0, 12)}`]),
 );
-const cells = kept.filter((entry) => entry.kind === 'cell');
+const cells = kept.flatMap((entry): Cell[] => {
+  if (entry.kind !== 'filters') return [];
+  const { kind: _, ...cell } = entry;
+  const networks = wanted.map((name) => networkAt(entry, name)!.methods);
+  return [{ ...cell, methods: Object.assign({}, cell.methods, ...networks) }];
+});
 const { json, markdown } = rendered(cells, { tier, samples, models: described, studies: studies.map(({ name }) => name) });
 writeFileSync(join(out, 'robustness.json'), `${JSON.stringify(json, null, 1)}\n`);
 writeFileSync(join(out, 'robustness.md'), markdown);
