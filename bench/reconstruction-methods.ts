@@ -37,6 +37,10 @@ const recon =
 
 /** PET-DiffPIR as it is measured here. */
 const diffpir = { method: 'diffpir', steps: 6, samples: 4, lambda: 0.3 } as const;
+const evenly = {
+  ...({ method: 'pnp-hqs', prior: 'mean', startFrom: 'osem' } as const),
+  ...{ startFwhm: 0, steps: 1, start: 0.1, exactIterations: 10 },
+} as const;
 const ddip = { method: 'ddip', steps: 6, samples: 4, lambda: 0.3 } as const;
 const full: readonly Tier[] = ['full'];
 const notSmall: readonly Tier[] = ['held-out', 'full'];
@@ -99,9 +103,14 @@ const afterwards: readonly Method[] = [
 
 const joint: readonly Method[] = [
   {
-    ...{ name: 'post-map', about: 'post-mean, then 10 EM updates anchored at it', knob: 'λ' },
-    ...{ strengths: [10, 3, 30, 100], few: [3, 30, 300] },
+    ...{ name: 'post', about: 'post-mean, then 3 passes of EM anchored at it by a relative deviation 1/√λ', knob: 'λ' },
+    ...{ strengths: [40, 20, 80], few: [10, 40, 160] },
     run: recon((lambda) => ({ method: 'post', lambda })),
+  },
+  {
+    ...{ name: 'post-even', about: 'with the same anchor everywhere, 10 EM updates', knob: 'λ', ablationOf: 'post' },
+    ...{ strengths: [1, 10], tiers: ['small', 'full'] },
+    run: recon((lambda) => ({ ...evenly, lambda })),
   },
   {
     ...{ name: 'mean-hqs', about: 'HQS with the mean mode as denoiser, 3 levels', knob: 'λ' },

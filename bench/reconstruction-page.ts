@@ -209,7 +209,7 @@ function asked(cells: readonly Cell[]): string {
     ];
   };
   const bias = tracer.filter(({ method }) => method === 'ddip').map(({ lesionBias }) => lesionBias);
-  const joint = ['diffpir', 'diffpir-16', 'mean-hqs', 'post-map', 'diffpir-from-mean', 'ddip'].filter(has);
+  const joint = ['diffpir', 'diffpir-16', 'mean-hqs', 'post', 'diffpir-from-mean', 'ddip'].filter(has);
   const rows: Row[] = [
     ...least('like training', like, ours, 'osem', 1.2),
     ...least('unlike training', unlike, ours, 'osem', 0.6),

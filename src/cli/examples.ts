@@ -3,14 +3,14 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   phantom: ['coincide phantom --kind thorax --seed 7 -o phantom', 'then: coincide simulate --activity phantom/activity.nii.gz …'],
   simulate: [
     'coincide simulate --activity phantom/activity.nii.gz --mu phantom/mu.nii.gz --counts 1.6e7 --dose 0.05 -o scan',
-    'then: coincide recon scan -o osem.nii.gz',
+    'then: coincide recon scan --method osem -o osem.nii.gz',
   ],
   histogram: [
     'coincide histogram PET_ACQ_small.l.hdr.STIR --frame 0.1,0.6 -o scan',
-    'then: put mult_factors.hs and additive_term.hs into the folder if you have them; coincide recon scan -o osem.nii.gz',
+    'then: put mult_factors.hs and additive_term.hs into the folder if you have them; coincide recon scan --method osem -o osem.nii.gz',
   ],
   recon: [
-    'coincide recon scan -o osem.nii.gz',
+    'coincide recon scan --method osem -o osem.nii.gz',
     'coincide recon scan --method diffpir --spread spread.nii.gz -o diffpir.nii.gz',
     'then: coincide denoise osem.nii.gz …, coincide report osem.nii.gz …, coincide view osem.nii.gz',
   ],

@@ -79,7 +79,11 @@ export function recon(program: Command): void {
   const command = program
     .command('recon <scan>')
     .description('reconstruct a scan folder, or list mode event by event (Siemens mMR, 32 bit; give its header)')
-    .addOption(new Option('--method <name>', 'algorithm').choices(methods).default('osem'))
+    .addOption(
+      new Option('--method <name>', 'algorithm; post: OSEM, the network’s mean of it, then the data once more')
+        .choices(methods)
+        .default('post'),
+    )
     .option('--subsets <n>', 'ordered subsets of views (default 8; 1 for mlem)', whole)
     .option(
       '--iterations <n>',
@@ -105,7 +109,7 @@ export function recon(program: Command): void {
     .option('--model <dir>', 'diffusion methods: model folder (default: the shipped model)')
     .option('--samples <n>', 'diffusion methods: samples that are averaged (default 4; 1 for dds, pnp-hqs, post)', whole)
     .option('--steps <n>', 'diffusion methods: noise levels (default 12; pnp-hqs 8, dds 50, post 1)', whole)
-    .option('--start <t>', 'diffusion methods: network time at the start, in (0, 1) (default 0.3; dds 0.95, post 0.1)', fraction)
+    .option('--start <t>', 'diffusion methods: network time at the start, in (0, 1) (default 0.3; dds 0.95)', fraction)
     .addOption(
       new Option('--start-from <image>', 'diffusion methods: image at the start (default mean; dds noise, post osem)').choices(
         startImages,
@@ -113,7 +117,7 @@ export function recon(program: Command): void {
     )
     .option('--start-fwhm <mm>', 'filter of an OSEM start; 0 for none (default 1.5 voxels)', notNegative)
     .option('--start-iterations <n>', 'passes of BSREM for an RDP start (default 5)', whole)
-    .option('--lambda <x>', 'diffusion methods: weight of the prior, no unit (default 0.3; post 10)', positive)
+    .option('--lambda <x>', 'diffusion methods: weight of the prior, no unit (default 0.3; post 40)', positive)
     .option('--zeta <x>', 'diffusion methods: share of fresh noise, in [0, 1] (default 0.3)', share)
     .option('--eta <x>', 'diffusion methods: η of DDIM in [0, 1], in place of --zeta (dds 0.1)', share)
     .addOption(
@@ -130,7 +134,7 @@ export function recon(program: Command): void {
         'osem',
       ]),
     )
-    .option('--updates <n>', 'diffusion methods: subset updates of a data step (default 2; dds 5)', whole)
+    .option('--updates <n>', 'diffusion methods: subset updates of a data step (default 2; dds 5, post 24)', whole)
     .option('--anchor <x>', 'dds: weight of the network’s image, no unit (default 0.1)', positive)
     .option('--rdpz <x>', 'dds: strength of relative differences between slices, no unit (default 0)', notNegative)
     .option('--spread <file>', 'diffusion methods: write the standard deviation over the samples')

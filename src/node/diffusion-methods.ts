@@ -1,5 +1,5 @@
 /** @file  The diffusion family as settings of one loop (`hqs.ts`). Each preset is a published method, moved where a small 3D network asks for
- *  it: fewer levels, a start from an image. The network's own mean of the OSEM image was the best start that was tried, and BSREM the best
+ *  it: fewer levels, a start from an image; `post` is ours: the network's mean of OSEM, then the data, trusting it by a relative deviation. The network's own mean of the OSEM image was the best start that was tried, and BSREM the best
  *  without one. Everything can be set by hand. */
 import type { Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
@@ -18,7 +18,7 @@ export type StartImage = (typeof startImages)[number];
 export interface DiffusionOptions extends CallOptions {
   /** Unit that the scan's calibration gives the image. @default 'counts' */
   readonly unit?: Unit | undefined;
-  /** Network time at which the sampler starts, in (0, 1). @default 0.3; dds 0.95; post 0.1 */
+  /** Network time at which the sampler starts, in (0, 1). @default 0.3; dds 0.95 */
   readonly start?: number | undefined;
   /** What it starts from. @default 'mean', or 'rdp' for models without a mean mode; dds 'noise'; post 'osem' */
   readonly startFrom?: StartImage | undefined;
@@ -28,7 +28,7 @@ export interface DiffusionOptions extends CallOptions {
   readonly startIterations?: number | undefined;
   /** Noise levels. @default 12; pnp-hqs 8; dds 50; post 1 */
   readonly steps?: number | undefined;
-  /** λ: weight of the prior, ρ = λ/σ². @default 0.3; post 10 */
+  /** λ: weight of the prior, ρ = λ/σ²; post: of the network's image, 1/(its relative standard deviation)², see `relative-prox.ts`. @default 0.3; post 40 */
   readonly lambda?: number | undefined;
   /** dds: weight of the anchor, the same at all levels, in the curvature that the data have at the mean activity. @default 0.1 */
   readonly anchor?: number | undefined;
@@ -46,9 +46,9 @@ export interface DiffusionOptions extends CallOptions {
   readonly condition?: 'none' | 'osem' | undefined;
   /** Anatomy on the grid of the reconstruction (μ, CT or MR, 0 in air), for models that know one. @default none */
   readonly anatomy?: Volume | undefined;
-  /** Subset updates of a data step; the count runs on from level to level. @default 2; dds 5 */
+  /** Subset updates of a data step; the count runs on from level to level. @default 2; dds 5; post 24 */
   readonly updates?: number | undefined;
-  /** Updates with all data of the last levels' data steps. @default 3; post 10 */
+  /** Updates with all data of the last levels' data steps. @default 3 */
   readonly exactIterations?: number | undefined;
   /** Share of the levels, the last ones, that take all data. @default 0.2 */
   readonly exactShare?: number | undefined;
@@ -82,10 +82,10 @@ const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
     start: 0.1,
     startFrom: 'osem',
     steps: 1,
-    lambda: 10,
+    lambda: 40,
     eps: 'none',
     prior: 'mean',
-    exactIterations: 10,
+    updates: 24,
     samples: 1,
   },
 };

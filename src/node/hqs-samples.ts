@@ -13,6 +13,7 @@ import { hqs } from '../recon/hqs.js';
 import { eventLikelihood } from '../recon/likelihood.js';
 import { kappa, totalSensitivity } from '../recon/penalised.js';
 import type { PoissonProx, PoissonProxOptions } from '../recon/poisson-prox.js';
+import { relativeProx } from '../recon/relative-prox.js';
 import { meanActivity } from '../recon/subset.js';
 import type { Course } from './course.js';
 import { type DiffusionMethod, type DiffusionOptions, type DiffusionSettings, diffusionSettings } from './diffusion-methods.js';
@@ -62,7 +63,8 @@ export async function hqsSamples(method: DiffusionMethod, situation: Situation, 
     ? meanPrior(model, scale, { anatomy }, { signal })
     : diffusionPrior(model, scale, { anatomy, condition }, { signal }));
   const makeStep = await dataStepOf(method, settings, situation, smooth, signal);
-  const weight = method === 'dds' ? constantWeight(subsets, settings.anchor) : undefined;
+  const { lambda } = settings;
+  const weight = method === 'dds' ? constantWeight(subsets, settings.anchor) : method === 'post' ? () => lambda : undefined;
 
   const found = course.found('samples');
   const take = (name: string): Volume => array(shape, found?.arrays[name] ?? new Float32Array(size(shape)));
@@ -80,7 +82,7 @@ export async function hqsSamples(method: DiffusionMethod, situation: Situation, 
     const level = resumed ? firstLevel : 0;
     let image = resumed ? array(shape, found.arrays.image) : first;
     for await (const step of hqs(prior, dataStep, sigmas, from, {
-      ...{ lambda: settings.lambda, weight, zeta, eta, eps, exactShare, noise, level, signal },
+      ...{ lambda, weight, zeta, eta, eps, exactShare, noise, level, signal },
     })) {
       image = step.image;
       const numbers = { sample, level: step.level + 1, nextSubset: dataStep.nextSubset() };
@@ -159,7 +161,7 @@ export async function startImage(
   });
 }
 
-/** The data step of a sample: De Pierro's EM, or the gradient steps of DDS with its penalty. */
+/** The data step of a sample: De Pierro's EM, with an even or a relative anchor, or the gradient steps of DDS with its penalty. */
 async function dataStepOf(
   method: DiffusionMethod,
   { rdpz }: DiffusionSettings,
@@ -167,6 +169,7 @@ async function dataStepOf(
   image: Volume,
   signal: AbortSignal | undefined,
 ): Promise<(options: PoissonProxOptions) => PoissonProx> {
+  if (method === 'post') return ({ updates, firstSubset }) => relativeProx(subsets, { updates, firstSubset });
   if (method !== 'dds') return dataStep;
   const penalty = rdpz > 0 ? await betweenSlices(rdpz, subsets, grid, image, signal) : undefined;
   return ({ updates, firstSubset }) => ddsStep(subsets, { updates, firstSubset, penalty });

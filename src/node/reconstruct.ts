@@ -33,7 +33,7 @@ export type Method = 'osem' | 'mlem' | PenalisedMethod | DiffusionMethod | 'hqs'
 export const methods: readonly Method[] = ['osem', 'mlem', ...penalisedMethods, ...diffusionMethods, 'hqs', 'ddip'];
 
 export interface ReconstructOptions extends DiffusionOptions, Omit<PenalisedOptions, 'iterations'> {
-  /** @default 'osem' */
+  /** @default 'post' where there is a model, else 'osem' */
   readonly method?: Method | undefined;
   /** Ordered subsets of views; 1 for mlem. @default 8 */
   readonly subsets?: number | undefined;
@@ -126,7 +126,7 @@ export async function reconstruct(
   options: ReconstructOptions = {},
 ): Promise<Reconstruction | ListModeReconstruction> {
   const { psf, unit = 'counts', onProgress, signal, model } = options;
-  const method = canonical(options.method ?? 'osem');
+  const method = canonical(options.method ?? (model ? 'post' : 'osem'));
   const { iterations = method === 'mlem' ? 20 : 2 } = options;
   const subsetCount = method === 'mlem' ? 1 : (options.subsets ?? 8);
   if (isDiffusion(method) && !model)

@@ -95,10 +95,10 @@ const calls: [what: string, args: string[], says: RegExp][] = [
   ['an output that is not NIfTI', ['recon', 's', '-o', 'out.png'], /\.nii/],
   [
     'a guide for a method that takes none',
-    ['recon', 's', '--anatomy', 'p/mu.nii.gz', '-o', 'out.nii.gz'],
+    ['recon', 's', '--method', 'osem', '--anatomy', 'p/mu.nii.gz', '-o', 'out.nii.gz'],
     /--anatomy.*bsrem.*osem/,
   ],
-  ['too many subsets', ['recon', 's', '--subsets', '1000', '-o', 'out.nii.gz'], /subsets.*1000/],
+  ['too many subsets', ['recon', 's', '--method', 'osem', '--subsets', '1000', '-o', 'out.nii.gz'], /subsets.*1000/],
   [
     'a scanner nobody knows',
     ['simulate', '--activity', 'p/activity.nii.gz', '--scanner', 'magic', '--counts', '1e5', '-o', 'out'],

@@ -11,7 +11,10 @@ const dir = scratch();
 /** A reconstruction of the scan on few voxels: its sidecar. */
 async function recon(device: string): Promise<Record<string, unknown>> {
   const few = ['--size', '11', '--voxel', '20', '--subsets', '4', '--iterations', '1'];
-  const { code, stderr } = await coincide(['recon', 's', '--device', device, ...few, '-o', `${device}.nii.gz`, '--quiet'], dir);
+  const { code, stderr } = await coincide(
+    ['recon', 's', '--method', 'osem', '--device', device, ...few, '-o', `${device}.nii.gz`, '--quiet'],
+    dir,
+  );
   expect(stderr + code).toBe('0');
   return JSON.parse(readFileSync(join(dir, `${device}.json`), 'utf8')).parameters;
 }
@@ -41,7 +44,10 @@ describe('recon', { timeout: 180_000 }, () => {
     process.env.VK_DRIVER_FILES = '/nowhere.json';
     process.env.VK_ICD_FILENAMES = '/nowhere.json';
     try {
-      const { code, stderr } = await coincide(['recon', 's', '--device', 'gpu', '-o', 'none.nii.gz', '--quiet'], dir);
+      const { code, stderr } = await coincide(
+        ['recon', 's', '--method', 'osem', '--device', 'gpu', '-o', 'none.nii.gz', '--quiet'],
+        dir,
+      );
       expect(stderr).toMatch(/driver.*Install/s);
       expect(stderr).not.toMatch(/\bat .*\.js:\d+/);
       expect(code).toBe(2);

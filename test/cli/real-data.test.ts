@@ -27,6 +27,8 @@ describe('mMR list mode', () => {
     const args = [
       'recon',
       'scan',
+      '--method',
+      'osem',
       '--subsets',
       '2',
       '--iterations',
@@ -59,7 +61,7 @@ describe('mMR list mode', () => {
   it('is the same image event by event, and the sidecar says how it was made', async (ctx) => {
     if (!existsSync(header)) ctx.skip('shared/data absent');
     const coarse = ['--span', '11', '--max-ring-difference', '5', '--view-mash', '12'];
-    const settings = ['--subsets', '2', '--iterations', '1', '--voxel', '16', '--quiet'];
+    const settings = ['--method', 'osem', '--subsets', '2', '--iterations', '1', '--voxel', '16', '--quiet'];
     const runs = [
       ['histogram', header, ...coarse, '-o', 'coarse', '--quiet'],
       ['recon', 'coarse', ...settings, '-o', 'histogram.nii.gz'],

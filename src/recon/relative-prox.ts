@@ -1,0 +1,63 @@
+/** @file  The data step for an image that is thought to be wrong by about the same share everywhere, such as a network's:
+ *    argminₓ≥0  L(x) + ρ/2 Σ_j w_j (x_j − v_j)²,   w_j = 1/(v_j² + m² v̄²),   v̄ = Σ v²/Σ v,   m = 0.3
+ *  1/√ρ is the relative standard deviation that v is trusted to; below m of the mean activity v̄ (weighted by itself, so that air does not
+ *  count) it is taken of m v̄, lest cold voxels stay where they are. ρ has no unit, and v decides where the data may move it: much in a hot
+ *  lesion, little in the liver around it, where an even weight lets the same noise in everywhere before the lesion has moved. By De Pierro's
+ *  EM, subset by subset, as in `poisson-prox.ts`: of K subsets each has the share ρ/K of the penalty. */
+import { expectShape, fill, type Volume } from '../core/array.js';
+import { OptionError } from '../core/errors.js';
+import type { PoissonSubset, ProxOptions } from '../core/interfaces.js';
+import { checkInteger, FLOOR, type PoissonProx, type PoissonProxOptions, positiveRoot } from './poisson-prox.js';
+import { backprojectedRatio, checkedSubsets, meanActivity } from './subset.js';
+
+/** m: where relative ends. */
+const LEAST = 0.3;
+
+/**
+ * @returns (v, ρ) ↦ x ≥ 0; ρ ≥ 0 has no unit. `exact` changes nothing: with updates enough for some passes, all data have been seen.
+ * @throws ShapeError naming the array that does not fit. @throws OptionError for an option out of range.
+ */
+export function relativeProx(
+  subsets: readonly PoissonSubset[],
+  { updates = 3 * subsets.length, firstSubset = 0 }: Pick<PoissonProxOptions, 'updates' | 'firstSubset'> = {},
+): PoissonProx {
+  const data = checkedSubsets(subsets);
+  checkInteger('updates', updates, 1, Infinity);
+  checkInteger('firstSubset', firstSubset, 0, data.length - 1);
+  const { inShape } = data[0]!.model;
+  const floor = FLOOR * meanActivity(data);
+  let next = firstSubset;
+
+  const prox = async (v0: Volume, rho: number, { signal }: ProxOptions = {}): Promise<Volume> => {
+    if (!(rho >= 0 && rho < Infinity))
+      throw new OptionError('Weight of the penalty', { key: 'rho', expected: 'a finite number ≥ 0', found: rho });
+    const v = expectShape(v0, inShape, 'v');
+    const w = relativeWeights(v);
+    let x = fill(inShape, (j) => Math.max(v.data[j]!, floor));
+    for (let i = 0; i < updates; i++) {
+      const back = (await backprojectedRatio(data[next]!, x, { signal })).data;
+      const s = data[next]!.sensitivity.data;
+      const before = x.data;
+      x = fill(inShape, (j) => {
+        const share = (rho * w[j]!) / data.length;
+        if (share === 0 && s[j]! <= 0) return before[j]!;
+        return positiveRoot(share, s[j]! - share * v.data[j]!, before[j]! * back[j]!);
+      });
+      next = (next + 1) % data.length;
+    }
+    return x;
+  };
+  return Object.assign(prox, { nextSubset: () => next });
+}
+
+/** w_j; 0 for an image without any activity. */
+export function relativeWeights({ data: v }: Volume): Float64Array {
+  let [sum, squares] = [0, 0];
+  for (const value of v) {
+    if (!(value > 0)) continue;
+    sum += value;
+    squares += value * value;
+  }
+  const least = sum > 0 ? (LEAST * squares) / sum : 0;
+  return Float64Array.from(v, (value) => (least > 0 ? 1 / (value * value + least * least) : 0));
+}
