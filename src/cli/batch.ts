@@ -41,7 +41,7 @@ export function batch(program: Command): void {
   const command = program
     .command('batch <manifest> [options...]')
     .description(
-      'many studies: a CSV file with columns input, output and, if wanted, id, verb and options; after --, options for all',
+      'many studies: a CSV file with columns input, output and, if wanted, id, verb and options of the verb; after --, options for all',
     )
     .option('--shard <i/n>', 'every n-th study, beginning with the i-th (from 1)', '1/1')
     .option('--log <dir>', 'folder for a log of each study (default: the manifest’s name with .log)');
@@ -74,7 +74,7 @@ export function batch(program: Command): void {
         counts[entry.status === 'done' ? 'done' : 'failed']++;
         if (entry.status !== 'done') failures.push(study.id);
         run.say(
-          `${study.id}: ${entry.status} in ${duration(entry.seconds)}${entry.status === 'done' ? '' : `: ${lastLine(entry.messages)}`}`,
+          `${study.id}: ${entry.status} in ${duration(entry.seconds)}${entry.status === 'done' ? '' : `: ${reason(entry.messages)}`}`,
         );
       }
       const text = `${shard}: ${counts.done} done, ${counts.skipped} finished before, ${counts.failed} failed`;
@@ -145,6 +145,8 @@ function perform({ id }: BatchStudy, args: readonly string[], signal: AbortSigna
   });
 }
 
-function lastLine(messages: string): string {
-  return messages.trim().split('\n').at(-1) ?? '';
+/** The line that says why, among progress, warnings and advice. */
+function reason(messages: string): string {
+  const lines = messages.trim().split('\n');
+  return lines.find((line) => /^(coincide|error): /.test(line)) ?? lines.at(-1) ?? '';
 }

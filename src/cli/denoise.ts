@@ -7,6 +7,7 @@ import { type Denoised, denoiseVolume } from '../denoise/denoise-volume.js';
 import { guidedPatches } from '../denoise/guided-model.js';
 import { workingGrid } from '../denoise/unlike.js';
 import { regridLike } from '../geometry/regrid.js';
+import { checkPlaces } from '../node/files.js';
 import { isImported } from '../node/guided-folder.js';
 import { imageStem, readImage } from '../node/images.js';
 import { type LoadedModel, loadModel } from '../node/model-folder.js';
@@ -99,6 +100,7 @@ export function denoise(program: Command): void {
     const started = performance.now();
     const { unit, model: folder, preset, memory, draft, anatomy: guideFile, spread: spreadFile, output, ...how } = options;
     checkOutputName(output);
+    await checkPlaces([output, spreadFile], [source, guideFile]);
     if (preset !== undefined) {
       const given = (name: 'steps' | 'seed' | (typeof foreignToPresets)[number]): boolean =>
         !['default', undefined].includes(command.getOptionValueSource(name));

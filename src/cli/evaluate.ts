@@ -1,11 +1,13 @@
 /** @file  coincide evaluate: an image against a reference. */
 import type { Command } from 'commander';
-import { expectShape, type Volume } from '../core/array.js';
+import type { Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
+import type { PetImage } from '../core/image.js';
 import { imageError } from '../metrics/psnr.js';
 import { contrastRecovery, regionBias } from '../metrics/regions.js';
 import { ssim } from '../metrics/ssim.js';
 import { readImage, readLabels } from '../node/images.js';
+import { expectComparable, expectSameGrid } from './comparable.js';
 import { type Result, type Run, verb } from './verb.js';
 
 interface Options {
@@ -26,11 +28,18 @@ export function evaluate(program: Command): void {
   verb(command, async (_run: Run, file: string, { reference, mask, labels, background }: Options): Promise<Result> => {
     const image = await readImage(file);
     const truth = await readImage(reference);
-    expectShape(image.values, truth.values.shape, file);
-    const within = mask === undefined ? undefined : expectShape((await readImage(mask)).values, truth.values.shape, mask);
+    if (background !== undefined && labels === undefined)
+      throw new OptionError('Contrast is measured between labels', { key: '--background', expected: '--labels FILE beside it' });
+    expectComparable(image, file, truth, reference);
+    const guard = mask === undefined ? undefined : await readImage(mask, 'unknown');
+    if (guard) expectSameGrid(guard, mask!, truth, reference);
+    const within = guard?.values;
     const { psnr, nrmse, rmse, dataRange } = imageError(image.values, truth.values, { mask: within });
     const similarity = ssim(image.values, truth.values, { dataRange }).ssim;
-    const regions = labels === undefined ? {} : await perRegion(image.values, truth.values, labels, background);
+    const regions =
+      labels === undefined
+        ? {}
+        : await perRegion(image.values, truth, { labels, reference, ...(background === undefined ? {} : { background }) });
     const overall = { psnr, dataRange, ssim: similarity, nrmse, rmse };
     const line = `PSNR ${psnr.toFixed(2)} dB (range ${dataRange.toPrecision(4)})  SSIM ${similarity.toFixed(4)}  NRMSE ${nrmse.toFixed(4)}`;
     return {
@@ -51,18 +60,21 @@ interface Region {
 
 async function perRegion(
   image: Volume,
-  truth: Volume,
-  file: string,
-  background: string | undefined,
+  reference: PetImage,
+  { labels: file, reference: name, background }: Required<Pick<Options, 'labels' | 'reference'>> & Pick<Options, 'background'>,
 ): Promise<Record<string, Region>> {
   const { labels, names } = await readLabels(file);
-  const map = expectShape(labels.values, truth.shape, file);
+  expectSameGrid(labels, file, reference, name);
+  const [map, truth] = [labels.values, reference.values];
   const found = Object.keys(names).find((key) => key === background || names[key] === background);
   if (background !== undefined && found === undefined) {
     throw new OptionError('There is no such label', {
       key: '--background',
-      expected: Object.values(names).join(', '),
+      expected: `one of ${[...new Set(Object.values(names))].join(' | ')}`,
       found: background,
+      hint: Object.keys(names).every((key) => names[key] === key)
+        ? `${file} has no labels.json beside it: labels are numbers.`
+        : undefined,
     });
   }
   const regions: Record<string, Region> = {};

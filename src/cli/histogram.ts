@@ -1,4 +1,6 @@
 /** @file  coincide histogram: list mode to a scan folder. */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { FormatError, OptionError } from '../core/errors.js';
 import { filledBins } from '../geometry/bin-values.js';
@@ -36,6 +38,12 @@ export function histogram(program: Command): void {
       throw new OptionError('Time frame', { key: '--frame', expected: 'start,end in s, start < end', found: frame });
     }
     await mayReplace(output, scanOutput);
+    if (statSync(listmode, { throwIfNoEntry: false })?.isDirectory()) {
+      const hint = existsSync(join(listmode, 'prompts.hs'))
+        ? 'It is a scan folder already: coincide recon.'
+        : 'Name the header in it.';
+      throw new FormatError('This is a folder, not the header of list mode', { file: listmode, hint });
+    }
     const { header, words, file: data } = await readMmrWords(listmode);
     const layout = sinogramLayout(scannerByName('Siemens mMR'), { span, maxRingDifference, viewMash });
     const stage = run.stage('histogram');
@@ -51,6 +59,7 @@ export function histogram(program: Command): void {
         file: data,
         key: '--frame',
         found: frame ?? 'the whole file',
+        hint: 'Times are seconds from the start of the file.',
       });
     }
     const multiplicative = await filledBins(detectionFactors(layout), { signal: run.signal });

@@ -121,6 +121,7 @@ function chosenPrefix(names: readonly string[], wanted: string | undefined, file
       file,
       expected: 'a weight input_blocks.0.0.weight',
       found: names.slice(0, 3).join(', ') || 'no tensors',
+      hint: 'A model that coincide train made needs no import: give its folder as --model.',
     });
   }
   if (wanted === undefined ? prefixes.length > 1 : !prefixes.includes(wanted)) {

@@ -1,5 +1,5 @@
 /** @file  coincide info: what a file or folder is. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { size } from '../core/array.js';
@@ -37,9 +37,15 @@ export function info(program: Command): void {
     async (run: Run, file: string | undefined, options: PlanOptions & { readonly plan?: boolean }): Promise<Result> => {
       if (options.plan && file === undefined) return planned(run, await layoutOf(options), options);
       if (file === undefined)
-        throw new OptionError('Nothing to describe', { key: 'file', expected: 'a file or a folder', found: 'none' });
+        throw new OptionError('Nothing to describe', {
+          ...{ expected: 'a file or a folder', found: 'none' },
+          hint: 'coincide info FILE, or coincide info --plan --scanner NAME.',
+        });
       if (!existsSync(file)) throw new FormatError('There is no such file or folder', { file });
       if (options.plan) return planned(run, await layoutIn(file), options);
+      const { scanner, span, maxRingDifference, viewMash, voxel, size: edge, subsets } = options;
+      if ([scanner, span, maxRingDifference, viewMash, voxel, edge, subsets].some((value) => value !== undefined))
+        throw new OptionError('These options are those of a plan', { expected: '--plan beside them' });
       const found = statSync(file).isDirectory()
         ? (await holdsDicom(file))
           ? await image(file)
@@ -83,6 +89,15 @@ async function folder(file: string): Promise<Record<string, unknown>> {
       sha256,
       training,
     };
+  }
+  if (!existsSync(join(file, 'prompts.hs'))) {
+    throw new FormatError('This folder holds nothing that is known', {
+      ...{ file, expected: 'prompts.hs (a scan), model.json (a model) or a DICOM series' },
+      ...{
+        found: readdirSync(file).slice(0, 4).join(', ') || 'an empty folder',
+        hint: 'Name a file in it to have that described.',
+      },
+    });
   }
   const { scan, unit, warnings } = await readScan(file);
   const prompts = scan.prompts.values.data.reduce((sum, n) => sum + n, 0);

@@ -41,7 +41,9 @@ for (const add of [
 ])
   add(program);
 for (const command of program.commands) {
-  command.exitOverride().showHelpAfterError(`(see coincide ${command.name()} --help)`);
+  const more =
+    command.name() === 'batch' ? '; options for the studies stand after --: coincide batch studies.csv -- --mode samples' : '';
+  command.exitOverride().showHelpAfterError(`(see coincide ${command.name()} --help${more})`);
   command.addHelpText('after', () => `\nExample:\n${(examples[command.name()] ?? []).map((line) => `  ${line}`).join('\n')}`);
 }
 program.addHelpText(

@@ -21,7 +21,7 @@ export function phantom(program: Command): void {
     .description('make a digital phantom: activity.nii.gz (SUV), mu.nii.gz (1/cm), labels.nii.gz, labels.json')
     .addOption(new Option('--kind <name>', 'which phantom').choices(phantomKinds).makeOptionMandatory())
     .addOption(new Option('--tracer <name>', 'decides the uptake of every organ').choices(tracers).default('fdg'))
-    .option('--voxel <mm>', 'voxel size (default 4 mm)', positive)
+    .option('--voxel <mm>', 'voxel size (default: 4 mm)', positive)
     .requiredOption('-o, --output <dir>', 'folder to write');
   const make = async (run: Run, { kind, tracer, voxel = 4, output }: Options): Promise<Result> => {
     if (voxel > 60) throw new OptionError('Voxel size', { key: 'voxel', expected: 'a length in mm below 60', found: voxel });

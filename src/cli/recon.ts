@@ -1,14 +1,14 @@
 /** @file  coincide recon: a scan folder to an image. */
 import { existsSync, statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { OptionError } from '../core/errors.js';
+import { FormatError, OptionError } from '../core/errors.js';
 import type { PetImage } from '../core/image.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { defaultGrid } from '../geometry/grid.js';
 import { regrid } from '../geometry/regrid.js';
 import { openEngine } from '../node/devices.js';
 import { type DiffusionMethod, diffusionSettings, startImages } from '../node/diffusion-methods.js';
-import { writeFiles } from '../node/files.js';
+import { checkPlaces, writeFiles } from '../node/files.js';
 import { imageStem, readImage, writeImage } from '../node/images.js';
 import { readListMode } from '../node/list-mode-file.js';
 import { encodeLora, readLora } from '../node/lora-file.js';
@@ -158,28 +158,10 @@ export function recon(program: Command): void {
     .requiredOption('-o, --output <file>', 'image to write, .nii.gz or .nii; a sidecar .json goes beside it');
   verb(command, async (run: Run, path: string, options: Options): Promise<Result> => {
     const started = performance.now();
+    await checkCall(path, options);
     const { scan, unit, warnings, ...source } = await input(path, options, run);
     for (const warning of warnings) run.say(`warning: ${warning}`);
-    imageStem(options.output);
-    if (options.spread !== undefined) {
-      imageStem(options.spread);
-      const { method } = options;
-      if (!isDiffusion(method) || samplesOf(canonical(method), options) < 2) {
-        throw new OptionError('There is no spread without samples', {
-          key: '--spread',
-          expected: 'a diffusion method with two or more samples',
-        });
-      }
-    }
     const { method, voxel, size, output } = options;
-    if (options.anatomy !== undefined && (method === 'osem' || method === 'mlem')) {
-      const expected = '--method bsrem, svrg, map-em, or a diffusion method';
-      throw new OptionError('This method takes no guide', { key: '--anatomy', expected, found: method });
-    }
-    if (options.saveLora !== undefined && method !== 'ddip')
-      throw new OptionError('Nothing is learned', { key: '--save-lora', expected: '--method ddip', found: method });
-    if (options.lora !== undefined && !isDiffusion(method))
-      throw new OptionError('This method has no network', { key: '--lora', expected: 'a diffusion method', found: method });
     const guide = options.anatomy === undefined ? undefined : await readImage(options.anatomy);
     const engine = await openEngine(run.options);
     const model = isDiffusion(method) ? await loadModel(options.model, run.options) : undefined;
@@ -232,6 +214,46 @@ export function recon(program: Command): void {
       await engine.dispose();
     }
   });
+}
+
+const penalised: readonly Method[] = ['bsrem', 'svrg', 'map-em'];
+const diffusion = methods.filter(isDiffusion);
+/** Options that some methods take: given with another, they would change nothing. */
+const takenBy: readonly (readonly [taken: readonly Method[], options: readonly (keyof Options)[]])[] = [
+  [penalised, ['beta', 'penalisedIterations', 'neighbours']],
+  [['bsrem', 'svrg'], ['gamma']],
+  [[...penalised, ...diffusion], ['anatomy']],
+  [diffusion, ['model', 'samples', 'steps', 'start', 'startFrom', 'startFwhm', 'startIterations', 'lambda', 'spread', 'lora']],
+  [diffusion, ['zeta', 'eta', 'eps', 'prior', 'condition', 'updates']],
+  [['dds'], ['anchor', 'rdpz']],
+  [['ddip'], ['saveLora', 'preset', 'levels', 'rank', 'learningRate', 'heldOut']],
+];
+
+/** What can be known to be wrong before anything is read. @throws OptionError, FormatError. */
+async function checkCall(path: string, options: Options): Promise<void> {
+  const { method, output, spread, saveLora } = options;
+  imageStem(output);
+  if (spread !== undefined) imageStem(spread);
+  await checkPlaces([output, spread, saveLora], [path, options.listMode, options.anatomy, options.lora]);
+  if (/\.(nii(\.gz)?|hv|npz|dcm)$/i.test(path)) {
+    const hint = `To denoise it: coincide denoise ${path} -o ${output}`;
+    throw new FormatError('This is an image, not raw data', {
+      file: path,
+      expected: 'a scan folder, or a header of list mode',
+      hint,
+    });
+  }
+  for (const [taken, names] of takenBy) {
+    const foreign = taken.includes(method) ? undefined : names.find((name) => options[name] !== undefined);
+    if (foreign === undefined) continue;
+    const key = `--${foreign.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new OptionError('This method has no such option', { key, expected: `--method ${taken.join(', ')}`, found: method });
+  }
+  if (spread !== undefined && isDiffusion(method) && samplesOf(canonical(method), options) < 2) {
+    throw new OptionError('There is no spread without samples', { key: '--spread', expected: '--samples 2 or more' });
+  }
+  if ((method === 'osem' || method === 'mlem') && options.iterations === 0)
+    throw new OptionError('Nothing would be reconstructed', { key: '--iterations', expected: 'at least 1', found: 0 });
 }
 
 function samplesOf(method: DiffusionMethod | 'ddip', { preset, ...options }: Options): number {

@@ -1,15 +1,16 @@
 /** @file  coincide report: results to one page that shows them and says where they come from. */
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { OptionError, ShapeError } from '../core/errors.js';
+import { OptionError } from '../core/errors.js';
 import type { PetImage } from '../core/image.js';
-import { highest, sameGrid, worldPoint } from '../geometry/shown.js';
+import { highest, nearestVoxel, worldPoint } from '../geometry/shown.js';
 import { writeFiles } from '../node/files.js';
 import { readLabels } from '../node/images.js';
 import { type ReportImage, type ReportResult, reportPage } from '../node/report-page.js';
 import { agreementTable, factsTable, regionTable } from '../node/report-tables.js';
 import { readShown } from '../node/sidecar.js';
 import { version } from '../node/version.js';
+import { expectComparable, expectSameGrid } from './comparable.js';
 import { numbers, positive, type Result, type Run, verb } from './verb.js';
 
 interface Options {
@@ -60,10 +61,11 @@ export function report(program: Command): void {
     const spreads: ReportImage[] = [];
     for (const file of spread) spreads.push(await read(file, 'standard deviation over samples'));
     const first = (reference ?? results[0]!).image;
+    if (at) expectInside(at, first);
     const regions = labels === undefined ? undefined : await readLabels(labels);
     for (const [i, { image }] of results.entries()) {
-      if (reference) expectGrid(image, files[i]!, reference.image, truth!);
-      if (regions) expectGrid(image, files[i]!, regions.labels, labels!);
+      if (reference) expectComparable(image, files[i]!, reference.image, truth!);
+      if (regions) expectSameGrid(image, files[i]!, regions.labels, labels!);
     }
     const page = reportPage({
       title: title ?? `${names.join(', ')}: report`,
@@ -84,20 +86,12 @@ export function report(program: Command): void {
   });
 }
 
-/** @throws ShapeError where voxels are not the same places: numbers of other places are not compared. */
-function expectGrid(image: PetImage, file: string, like: PetImage, name: string): void {
-  if (sameGrid(image, like)) return;
-  const said = ({ grid, affine }: PetImage): string =>
-    `${[...grid.shape].reverse().join(' × ')} voxels from ${[affine[3], affine[7], affine[11]].map((mm) => mm!.toFixed(1)).join(', ')} mm`;
-  throw new ShapeError('The voxels are not those of the image that it is compared with', {
-    ...{
-      file,
-      key: name,
-      expected: said(like),
-      found: said(image),
-      hint: 'Bring both to one grid first, or leave the comparison out.',
-    },
-  });
+/** @throws OptionError for a point in no voxel of the image. */
+function expectInside(at: readonly [number, number, number], image: PetImage): void {
+  const nearest = worldPoint(image, nearestVoxel(image, at));
+  if (Math.hypot(...nearest.map((mm, axis) => mm - at[axis]!)) <= Math.hypot(...image.grid.voxelSize)) return;
+  const hint = 'Points are x, y, z in mm, towards right, anterior and superior, as the viewer shows them.';
+  throw new OptionError('The point is outside of the image', { key: '--at', found: at, hint });
 }
 
 /** What the sidecar says was done, in a few words. */

@@ -1,5 +1,7 @@
 /** @file  coincide simulate: activity and μ map to a scan folder. */
 import type { Command } from 'commander';
+import { OptionError } from '../core/errors.js';
+import type { PetImage, Unit } from '../core/image.js';
 import { sinogramLayout } from '../geometry/sinogram.js';
 import { openEngine } from '../node/devices.js';
 import { mayReplace } from '../node/files.js';
@@ -31,7 +33,7 @@ export function simulate(program: Command): void {
     .description('simulate a scan: attenuation, randoms, scatter and Poisson counts (simulation, not a measurement)')
     .requiredOption('--activity <file>', 'activity, SUV')
     .option('--mu <file>', 'attenuation map, 1/cm (default: none)')
-    .option('--scanner <name>', 'scanner name, or a JSON file', 'small')
+    .option('--scanner <name>', 'name of a scanner, e.g. mMR (any other name lists all), or a JSON file', 'small')
     .requiredOption('--counts <n>', 'expected trues at full dose', positive)
     .option('--dose <f>', 'share of the full dose', positive, 1)
     .option('--randoms-fraction <r>', 'of the expected prompts', fraction, 0.2)
@@ -44,8 +46,18 @@ export function simulate(program: Command): void {
     .requiredOption('-o, --output <dir>', 'scan folder to write');
   verb(command, async (run: Run, options: Options): Promise<Result> => {
     await mayReplace(options.output, scanOutput);
-    const activity = await readImage(options.activity, 'SUV');
-    const mu = options.mu === undefined ? undefined : await readImage(options.mu, '1/cm');
+    const activity = await readIn('SUV', options.activity, '--activity');
+    const mu = options.mu === undefined ? undefined : await readIn('1/cm', options.mu, '--mu');
+    if (options.dose > 1) {
+      const hint = '5 % is 0.05; for more counts than the full dose, raise --counts.';
+      throw new OptionError('Share of the full dose', {
+        key: '--dose',
+        expected: 'above 0, at most 1',
+        found: options.dose,
+        hint,
+      });
+    }
+    if (mu) expectMu(mu, options.mu!);
     const scanner = await readScanner(options.scanner);
     const { span, viewMash, tofMash, maxRingDifference = scanner.name === 'small' ? 7 : undefined } = options;
     const layout = sinogramLayout(scanner, { span, viewMash, tofMash, maxRingDifference });
@@ -72,4 +84,33 @@ export function simulate(program: Command): void {
       await engine.dispose();
     }
   });
+}
+
+/** 1/cm at 511 keV: above tungsten, and below lungs, nothing that is scanned has its highest value. */
+const [densest, thinnest] = [3, 0.02];
+
+/** An image in this unit, or in none that its file names. @throws OptionError for one in another. */
+async function readIn(unit: Unit, file: string, key: string): Promise<PetImage> {
+  const image = await readImage(file);
+  if (image.unit !== unit && image.unit !== 'unknown')
+    throw new OptionError('The image is in another unit', {
+      file,
+      key,
+      expected: unit,
+      found: image.unit,
+      hint: 'Is it the right file?',
+    });
+  return { ...image, unit };
+}
+
+/** @throws OptionError for what cannot be an attenuation map in 1/cm. */
+function expectMu({ values }: PetImage, file: string): void {
+  const expected = 'an attenuation map, 1/cm: water has 0.096';
+  const highest = values.data.reduce((high, value) => Math.max(high, value), 0);
+  if (highest > 0 && (highest > densest || highest < thinnest)) {
+    const hint = highest < thinnest ? 'Are the values in 1/mm? Multiply them by 10.' : 'Are these HU, labels, or SUV?';
+    throw new OptionError('Values of the attenuation map', {
+      ...{ file, key: '--mu', expected, found: `a highest of ${highest}`, hint },
+    });
+  }
 }

@@ -79,10 +79,10 @@ export function verb(
   return command
     .option('--json', 'print the result as one JSON object on stdout')
     .option('--quiet', 'no progress and no messages')
-    .option('--threads <n>', 'worker threads', whole, 0)
+    .option('--threads <n>', 'worker threads; 0: one for each core', whole, 0)
     .option(
       '--device <name>',
-      `${devices.join(', ')}`,
+      `what projects: ${devices.join(', ')}`,
       (text) => {
         if (!devices.includes(text)) throw new InvalidArgumentError(`expected one of ${devices.join(', ')}.`);
         return text;
@@ -128,9 +128,9 @@ async function perform(options: CommonOptions, action: (run: Run) => Promise<Res
       process.stderr.write(`coincide: ${error.message}\n`);
       return 2;
     }
-    // The file system's refusals (no space, no permission) need no stack.
-    if (error instanceof Error && 'syscall' in error) {
-      process.stderr.write(`coincide: ${error.message}\n`);
+    const refused = refusal(error);
+    if (refused !== undefined) {
+      process.stderr.write(`coincide: ${refused}\n`);
       return 1;
     }
     process.stderr.write(`coincide: internal error: ${(error as Error).stack ?? String(error)}\n`);
@@ -139,4 +139,27 @@ async function perform(options: CommonOptions, action: (run: Run) => Promise<Res
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
+}
+
+const causes: Readonly<Record<string, string>> = {
+  EACCES: 'no permission: choose a folder of yours',
+  EPERM: 'no permission: choose a folder of yours',
+  EROFS: 'the disk is read-only: choose another folder',
+  ENOENT: 'this folder is not there and cannot be made',
+  ENOTDIR: 'a part of this path is a file, not a folder',
+  EISDIR: 'this is a folder: give the name of a file',
+  ENOSPC: 'the disk is full: make room, or choose another',
+  EDQUOT: 'your share of the disk is used up: make room, or choose another',
+  EADDRINUSE: 'another program has this port: give another --port, or none',
+};
+
+/** What the system refused (no space, no permission, no memory), in words: it needs no stack. */
+export function refusal(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (error instanceof RangeError && /array length|allocation failed|buffer size/i.test(error.message))
+    return `there is not enough memory for arrays of this size (${error.message}). Take larger voxels, a smaller field of view or more --subsets.`;
+  if (!('syscall' in error)) return undefined;
+  const { code = '', path, message } = error as NodeJS.ErrnoException;
+  const cause = causes[code];
+  return cause === undefined ? message : `${path === undefined ? '' : `${path}: `}${cause} (${code}).`;
 }

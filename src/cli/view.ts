@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { DeviceError, OptionError } from '../core/errors.js';
 import { json, readBytes } from '../node/files.js';
 import { type ServedFile, serveFiles } from '../node/view-server.js';
@@ -17,6 +17,12 @@ interface Options {
   readonly open?: boolean;
 }
 
+const port = (text: string): number => {
+  const value = whole(text);
+  if (value > 65535) throw new InvalidArgumentError(`expected a port, 0 to 65535, found "${text}".`);
+  return value;
+};
+
 /** Each has its own drawing context, of which browsers give 8 to 16. */
 const most = 6;
 
@@ -29,16 +35,19 @@ export function view(program: Command): void {
     .option('--labels <file>', 'label image; names from labels.json beside it')
     .option('--spread <file>', 'standard deviation over samples, shown on top')
     .option('--frame <n>', 'frame of files of several, from 0', whole, 0)
-    .option('--port <n>', 'port on 127.0.0.1 (0: one that is free)', whole, 0)
+    .option('--port <n>', 'port on 127.0.0.1 (0: one that is free)', port, 0)
     .option('--open', 'open the page in the default browser');
-  verb(command, async (run: Run, images: string[], { labels, spread, frame, port, open }: Options): Promise<undefined> => {
+  verb(command, async (run: Run, images: string[], options: Options): Promise<undefined> => {
+    const { labels, spread, frame, open } = options;
     if (images.length > most)
-      throw new OptionError('Too many images for one page', { expected: `at most ${most}`, found: images.length });
+      throw new OptionError('Too many images for one page', {
+        ...{ expected: `at most ${most}`, found: images.length, hint: 'A report takes more: coincide report.' },
+      });
     const page = await pageFiles();
     const { session, files } = await viewSession(images, { labels, spread, frame });
     const served = new Map<string, ServedFile>([...page, ['session.json', { type: 'application/json', body: json(session) }]]);
     for (const [name, body] of files) served.set(name, { type: 'application/octet-stream', body });
-    const server = await serveFiles(served, port);
+    const server = await serveFiles(served, options.port);
     try {
       run.say('Open this page; it is for this machine alone. Ctrl-C ends it.');
       process.stdout.write(run.options.json ? `${JSON.stringify({ url: server.url })}\n` : `${server.url}\n`);

@@ -44,7 +44,11 @@ function sentence(what: string, { file, key, expected, found, hint }: Fault): st
   return hint === undefined ? text : `${text} ${hint}`;
 }
 
+/** Control characters, and what is no UTF-8: bytes of another kind of file. */
+const binary = /[^\P{Cc}\s]|\ufffd/u;
+
 function show(value: unknown): string {
+  if (typeof value === 'string' && binary.test(value)) return 'bytes that are no text';
   const text = typeof value === 'string' ? JSON.stringify(value) : Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 }

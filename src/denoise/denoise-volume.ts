@@ -168,7 +168,10 @@ export function suvPerUnit({ unit, values }: PetImage, { card }: OpenModel, inte
       key: 'intensity',
       expected: `SUV, which ${card.name} was trained on`,
       found: unit,
-      hint: 'Say that it is (unit SUV), convert it, or let the mean over the body be matched (intensity body-mean).',
+      hint:
+        unit === '1/cm' || unit === 'label'
+          ? 'This is an attenuation map or a label image: is it the right file?'
+          : 'If it is, say so (--unit SUV); else convert it, or let the mean over the body be matched (--intensity body-mean).',
     });
   }
   return matchedUnit(card, values);

@@ -36,7 +36,10 @@ export function parseInterfile(
     const at = line.indexOf(':=');
     const key = plainKey(at < 0 ? line : line.slice(0, at));
     if (entries.size === 0 && (at < 0 || key !== 'interfile')) {
-      throw new FormatError('Not an Interfile header', { file, expected: '!INTERFILE := on the first line', found: line.trim() });
+      const hint = /\.s$/i.test(file) ? 'These are the data: give the header that describes them, .hs.' : undefined;
+      throw new FormatError('Not an Interfile header', {
+        ...{ file, expected: '!INTERFILE := on the first line', found: line.trim(), hint },
+      });
     }
     if (at < 0) throw new FormatError(`Line ${number + 1} has no :=`, { file, expected: 'key := value', found: line.trim() });
     const value = line.slice(at + 2).trim();

@@ -10,7 +10,7 @@ import { type CallOptions, turn } from '../core/iterate.js';
 import { detectorsOf } from '../geometry/bins.js';
 import type { CoincidenceEvents } from '../geometry/events.js';
 import type { SinogramLayout } from '../geometry/sinogram.js';
-import { findNumber, integerOf, parseInterfile, textOf, wordOf } from './interfile.js';
+import { findNumber, findText, integerOf, parseInterfile, textOf, wordOf } from './interfile.js';
 import { type Exam, readExam } from './interfile-exam.js';
 
 /** The bins that addresses count. */
@@ -34,6 +34,12 @@ export interface MmrListModeHeader {
  */
 export function readMmrListModeHeader(text: string | Uint8Array, file: string): MmrListModeHeader {
   const header = parseInterfile(text, file, { requireEnd: false });
+  if (findText(header, 'data format') === undefined) {
+    throw new FormatError('This header is not that of list mode', {
+      ...{ file, key: 'data format', expected: 'CoincidenceList', found: 'none' },
+      hint: 'A header of sinograms (.hs) is reconstructed as it is: coincide recon.',
+    });
+  }
   wordOf(header, 'data format', ['CoincidenceList']);
   for (const [key, expected] of [
     ['LM event and tag words format (bits)', 32],

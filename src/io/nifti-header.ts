@@ -104,6 +104,7 @@ export function readNiftiHeader(bytes: Uint8Array, file: string): NiftiHeader {
       key: 'sizeof_hdr',
       expected: '348 or 540',
       found: bytes.length >= 4 ? view.getInt32(0, true) : `${bytes.length} bytes`,
+      hint: 'Is it another format under this name? dcm2niix makes NIfTI of DICOM; a DICOM series is also read as it is, by its folder.',
     });
   }
   const { version, littleEndian } = found;

@@ -90,8 +90,9 @@ function headerLength(bytes: Uint8Array, total: number, file: string): number {
     throw new FormatError('Not safetensors, or cut short', {
       file,
       key: 'header length',
-      expected: `2 … ${Math.max(2, total - 8)}`,
+      expected: total < 10 ? '10 bytes or more' : `2 … ${total - 8}`,
       found: bytes.length >= 8 ? length : `${total} bytes in all`,
+      hint: 'Weights are read from .safetensors, and from the .pt and .ckpt of PyTorch: is it another kind of file?',
     });
   }
   return length;
@@ -143,7 +144,7 @@ function parseHeader(bytes: Uint8Array, file: string): Record<string, unknown> {
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new FormatError('The header is not JSON', { file, key: 'header', cause });
+    throw new FormatError('Not safetensors: the header is not JSON', { file, key: 'header', cause });
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
     throw new FormatError('The header is no object', { file, key: 'header', expected: '{name: {dtype, shape, data_offsets}}' });

@@ -1,9 +1,9 @@
 /** @file  Files, read with errors that name them and written whole or not at all. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, realpathSync } from 'node:fs';
+import { access, constants, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { FormatError } from '../core/errors.js';
+import { FormatError, OptionError } from '../core/errors.js';
 
 /** @throws FormatError when the file is absent, a folder, unreadable or empty. */
 export async function readBytes(file: string): Promise<Uint8Array> {
@@ -13,7 +13,9 @@ export async function readBytes(file: string): Promise<Uint8Array> {
         ? 'There is no such file'
         : cause.code === 'EISDIR'
           ? 'This is a folder, not a file'
-          : cause.message;
+          : cause.code === 'EACCES'
+            ? 'You may not read this file: see its permissions'
+            : cause.message;
     throw new FormatError(why, { file, cause });
   });
   if (bytes.length === 0) throw new FormatError('The file is empty', { file });
@@ -83,7 +85,9 @@ export async function writeFolder(folder: string, files: FileSet, known: readonl
 export async function mayReplace(folder: string, known: readonly string[]): Promise<void> {
   if (!existsSync(folder)) return;
   if (!(await stat(folder)).isDirectory())
-    throw new FormatError('The output is to be a folder, and there is a file of that name', { file: folder });
+    throw new FormatError('The output is to be a folder, and there is a file of that name', {
+      ...{ file: folder, hint: 'Give another name, or remove the file.' },
+    });
   const foreign = (await readdir(folder)).filter((name) => !known.includes(name));
   if (foreign.length > 0) {
     throw new FormatError('The output folder holds other files, which would be lost', {
@@ -91,5 +95,27 @@ export async function mayReplace(folder: string, known: readonly string[]): Prom
       found: foreign.slice(0, 3).join(', '),
       hint: 'Give a new folder.',
     });
+  }
+}
+
+/**
+ * May these outputs be written? Asked before long work.
+ * @throws OptionError when one would replace an input or another output; the system's error where it may not be written.
+ */
+export async function checkPlaces(
+  outputs: readonly (string | undefined)[],
+  inputs: readonly (string | undefined)[],
+): Promise<void> {
+  const place = (file: string): string => (existsSync(file) ? realpathSync(file) : resolve(file));
+  const given = (files: readonly (string | undefined)[]): string[] => files.filter((file) => file !== undefined);
+  const taken = new Map(given(inputs).map((file) => [place(file), 'an input']));
+  for (const file of given(outputs)) {
+    const what = taken.get(place(file));
+    if (what !== undefined)
+      throw new OptionError(`The output would replace ${what}`, { file, hint: 'Give another name: inputs are never changed.' });
+    taken.set(place(file), 'another output');
+    let nearest = resolve(file);
+    while (!existsSync(nearest)) nearest = dirname(nearest);
+    await access(nearest, constants.W_OK);
   }
 }

@@ -1,5 +1,5 @@
 /** @file  Images as files: NIfTI or Interfile in, NIfTI out, with a sidecar that says how it was made. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { FormatError } from '../core/errors.js';
@@ -24,7 +24,18 @@ export async function readImage(file: string, unit?: Unit): Promise<PetImage> {
     const { grid, values, exam } = readInterfileImage(header, await readBytes(data), file);
     return toWorld(values, grid, exam.position ?? 'HFS', unit ?? 'unknown');
   }
-  throw new FormatError('This is no image that can be read', { file, expected: '.nii, .nii.gz or an Interfile header .hv' });
+  throw new FormatError('This is no image that can be read', {
+    ...{ file, expected: 'a name that ends in .nii.gz or .nii, or an Interfile header .hv' },
+    hint: otherThanImage(file),
+  });
+}
+
+/** What a file that is no image may be, and who takes it. */
+function otherThanImage(file: string): string | undefined {
+  if (/\.(hs|s)$/i.test(file)) return 'These are projection data: coincide recon makes an image of them.';
+  if (/\.(v|img)$/i.test(file)) return 'Give the header that describes it.';
+  if (/\.(json|csv)$/i.test(file)) return 'Give the image beside it.';
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() ? 'This is a folder: name the file in it.' : undefined;
 }
 
 /** zlib is several times faster than what also runs in browsers; what it refuses is left for the reader to explain. */
@@ -60,9 +71,17 @@ export function imageStem(file: string): string {
   return match[1]!;
 }
 
-/** A label image and the names of its labels, from labels.json beside it; without one, labels are called by their numbers. */
+/**
+ * A label image and the names of its labels, from labels.json beside it; without one, labels are called by their numbers.
+ * @throws FormatError when a value is no whole number.
+ */
 export async function readLabels(file: string): Promise<{ labels: PetImage; names: Readonly<Record<string, string>> }> {
   const labels = await readImage(file, 'label');
+  const odd = labels.values.data.find((value) => !(Number.isInteger(value) && value >= 0));
+  if (odd !== undefined) {
+    const hint = 'Is it the image instead of its labels, or were labels interpolated?';
+    throw new FormatError('This is no label image', { file, expected: 'whole numbers ≥ 0', found: odd, hint });
+  }
   const beside = join(dirname(file), 'labels.json');
   if (existsSync(beside)) return { labels, names: (await readJson(beside)) as Record<string, string> };
   const found = [...new Set(labels.values.data)].filter((label) => label !== 0).sort((a, b) => a - b);

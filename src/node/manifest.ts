@@ -15,12 +15,13 @@ export interface BatchStudy {
 
 /**
  * Reads a manifest.
- * @throws FormatError naming the line: cells that are too few or too many, no input or output, two studies of one id or output.
+ * @throws FormatError naming the line: cells that are too few or too many, no input or output, two studies of one id or output; no study at all.
  */
 export async function readManifest(file: string): Promise<BatchStudy[]> {
   const text = new TextDecoder().decode(await readBytes(file)).replace(/^\uFEFF/, '');
   const [header, ...rows] = parseCsv(text, file);
   const names = header?.cells.map((name) => name.trim()) ?? [];
+  const hint = /^[^,]*[;\t]/.test(names.join()) ? 'Columns are parted by commas, not by semicolons or tabs.' : undefined;
   for (const needed of ['input', 'output']) {
     if (!names.includes(needed)) {
       throw new FormatError('A column is missing', {
@@ -28,11 +29,13 @@ export async function readManifest(file: string): Promise<BatchStudy[]> {
         key: needed,
         expected: 'a first line with input,output',
         found: names.join(),
+        hint,
       });
     }
   }
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new FormatError('Two columns have one name', { file, key: twice });
+  if (rows.length === 0) throw new FormatError('There is no study', { file, expected: 'one line for each, below the first' });
   const seen = new Map<string, number>();
   return rows.map(({ cells, line }) => {
     if (cells.length !== names.length) {

@@ -29,7 +29,12 @@ export const defaultModel: string = fileURLToPath(new URL('../../models/default'
 export async function readModel(folder: string): Promise<Model> {
   const cardFile = join(folder, 'model.json');
   const weightsFile = join(folder, 'weights.safetensors');
-  if (!existsSync(cardFile)) throw new ModelError('This is no model folder: it has no model.json', { file: folder });
+  if (!existsSync(cardFile)) {
+    throw new ModelError(existsSync(folder) ? 'This is no model folder: it has no model.json' : 'There is no such model folder', {
+      ...{ file: folder, expected: 'a folder made by coincide train or coincide import' },
+      hint: 'Without --model the shipped model is taken.',
+    });
+  }
   const described = await readJson(cardFile);
   if (isGuidedCard(described)) {
     throw new ModelError('This model was imported', {

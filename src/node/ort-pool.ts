@@ -84,7 +84,9 @@ export function openPool({
       if ('outputs' in reply) job?.done(reply.outputs);
       else
         job?.failed(
-          new DeviceError('A network run failed in its worker', { found: `${reply.error.name}: ${reply.error.message}` }),
+          new DeviceError('A network run failed in its worker', {
+            hint: reply.error.name === 'DeviceError' ? reply.error.message : `${reply.error.name}: ${reply.error.message}`,
+          }),
         );
       dispatch();
     });

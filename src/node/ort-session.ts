@@ -82,7 +82,7 @@ async function loadRuntime(): Promise<typeof import('onnxruntime-node')> {
     throw new DeviceError('Networks need onnxruntime-node, which could not be loaded', {
       cause,
       found: text(cause),
-      hint: 'Install it beside coincide: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node',
+      hint: `Install it beside coincide: ${process.platform === 'linux' ? 'ONNXRUNTIME_NODE_INSTALL=skip ' : ''}npm install onnxruntime-node. recon --method osem or bsrem needs none.`,
     });
   }
 }

@@ -1,6 +1,6 @@
 /** @file  A scan on disk: a folder with PETRIC's names. prompts.hs; mult_factors.hs and additive_term.hs (1 and 0 if absent);
  *  optionally mu.nii.gz; and scan.json, which says how it was made and in what unit its calibration gives the image. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { array } from '../core/array.js';
 import { FormatError } from '../core/errors.js';
@@ -39,10 +39,15 @@ export async function readScan(folder: string): Promise<ScanFolder> {
   const single = folder.endsWith('.hs');
   const at = single ? dirname(folder) : folder;
   const prompts = single ? folder : join(folder, 'prompts.hs');
+  if (!existsSync(folder)) throw new FormatError('There is no such scan', { file: folder, hint: howToScan });
   if (!existsSync(prompts)) {
+    const names = statSync(folder).isDirectory() ? readdirSync(folder) : undefined;
     throw new FormatError('This is no scan folder: it has no prompts.hs', {
       file: folder,
-      hint: 'Make one with coincide simulate or coincide histogram.',
+      ...(names ? { found: names.slice(0, 4).join(', ') || 'an empty folder' } : {}),
+      hint: names?.some((name) => name.endsWith('.hs'))
+        ? 'Name the header of the measured counts prompts.hs, or give that header alone.'
+        : howToScan,
     });
   }
   const first = await readProjData(prompts);
@@ -56,8 +61,12 @@ export async function readScan(folder: string): Promise<ScanFolder> {
     { prompts: first.sinogram, multiplicative, additive, position: first.exam.position ?? 'HFS' },
     { prompts, multiplicative: join(at, 'mult_factors.hs'), additive: join(at, 'additive_term.hs') },
   );
-  return { scan, unit: single ? 'counts' : await unitOf(at), warnings: first.warnings };
+  const beside = [stems.multiplicative, stems.additive].filter((stem) => single && existsSync(join(at, `${stem}.hs`)));
+  const left = beside.map((stem) => `${stem}.hs lies beside this header and is not taken: give the folder to take it`);
+  return { scan, unit: single ? 'counts' : await unitOf(at), warnings: [...first.warnings, ...left] };
 }
+
+const howToScan = 'Make one with coincide simulate or coincide histogram, or put prompts.hs of STIR into a folder.';
 
 async function readProjData(file: string): Promise<ReturnType<typeof readInterfileProjData>> {
   const header = await readBytes(file);
@@ -113,6 +122,7 @@ export async function readTerms(folder: string): Promise<TermsFolder> {
     throw new FormatError('This is no scan folder: it has no factors and no prompts', {
       file: folder,
       expected: 'mult_factors.hs, additive_term.hs or prompts.hs',
+      ...(existsSync(folder) ? {} : { found: 'no such folder' }),
     });
   }
   const { layout } = readInterfileLayout(await readBytes(file(there)), file(there));

@@ -105,11 +105,14 @@ async function dicomStudy(source: string, unit: 'SUV' | 'file' = 'SUV'): Promise
     if (await startsAsDicom(name)) files.push({ name, bytes: await readBytes(name) });
   }
   if (files.length === 0) {
-    const hint = 'For a scan folder, see `coincide recon`.';
+    const nifti = names.find((name) => /\.nii(\.gz)?$/i.test(name));
+    const hint = names.some((name) => name.endsWith('.hs'))
+      ? 'This is a scan: `coincide recon` makes an image of it.'
+      : nifti && `Name an image in it, such as ${nifti}.`;
     throw new FormatError('There is no DICOM file in the folder', {
       file: source,
       expected: 'a PET series',
-      found: `${names.length} files`,
+      found: `${names.length} ${names.length === 1 ? 'file' : 'files'}`,
       hint,
     });
   }
@@ -159,7 +162,7 @@ function attempt<T>(work: () => T): T | CoincideError {
 export function suvFrames({ frames, suv, suvPerUnit, source }: Study): PetImage[] {
   if (suv instanceof Error && suvPerUnit === undefined) throw suv;
   if (suvPerUnit === undefined) {
-    const hint = 'Say that it is (unit SUV), or convert it.';
+    const hint = 'If it is, say so (--unit SUV); else convert it.';
     throw new OptionError('The unit of the image is not SUV', {
       file: source,
       key: 'unit',

@@ -1,5 +1,5 @@
 /** Bad input ends with exit code 2, one message that names the file and the slip, and no output. */
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { coincide, scratch } from './run.js';
@@ -13,7 +13,7 @@ beforeAll(async () => {
   expect(existsSync(at('s', 'prompts.hs'))).toBe(true);
 });
 
-const outputs = ['out', 'out.nii.gz', 'out.json', 'out.png', 'out.training'];
+const outputs = ['out', 'out.html', 'out.nii.gz', 'out.json', 'out.png', 'out.training'];
 beforeEach(() => {
   for (const output of outputs) rmSync(at(output), { recursive: true, force: true });
 });
@@ -74,6 +74,18 @@ const scans: [what: string, make: () => string, says: RegExp][] = [
     /prompts\.hs/,
   ],
   ['a folder that is no scan', () => '.', /no scan folder/],
+  ['a scan that is not there', () => 'nowhere', /no such scan.*coincide simulate/],
+  ['an image', () => 'p/activity.nii.gz', /an image, not raw data.*coincide denoise/],
+  ['the data of a scan instead of its header', () => 's/prompts.s', /prompts\.s.*no text.*\.hs/],
+  [
+    'a header of counts under another name',
+    () => {
+      cpSync(at('s'), at('renamed'), { recursive: true });
+      renameSync(at('renamed', 'prompts.hs'), at('renamed', 'sinogram.hs'));
+      return 'renamed';
+    },
+    /no prompts\.hs.*Name the header/,
+  ],
 ];
 
 describe('recon refuses', () => {
@@ -98,6 +110,58 @@ const calls: [what: string, args: string[], says: RegExp][] = [
     ['recon', 's', '--method', 'osem', '--anatomy', 'p/mu.nii.gz', '-o', 'out.nii.gz'],
     /--anatomy.*bsrem.*osem/,
   ],
+  ['no iteration at all', ['recon', 's', '--method', 'osem', '--iterations', '0', '-o', 'out.nii.gz'], /--iterations.*at least 1/],
+  ['a model for a method without', ['recon', 's', '--method', 'osem', '--model', 'm', '-o', 'out.nii.gz'], /--model.*diffpir.*found "osem"/],
+  ['an option of another method', ['recon', 's', '--method', 'map-em', '--gamma', '2', '-o', 'out.nii.gz'], /--gamma.*bsrem/],
+  [
+    'a model that is not there',
+    ['denoise', 'p/activity.nii.gz', '--model', 'm', '-o', 'out.nii.gz'],
+    /m: There is no such model/,
+  ],
+  ['to write over its input', ['denoise', 'p/activity.nii.gz', '-o', './p/../p/activity.nii.gz'], /would replace an input/],
+  [
+    'the spread in the place of the image',
+    ['denoise', 'p/activity.nii.gz', '--mode', 'samples', '--spread', 'out.nii.gz', '-o', 'out.nii.gz'],
+    /would replace another output/,
+  ],
+  ['a folder without DICOM', ['denoise', 'p', '-o', 'out.nii.gz'], /no DICOM.*p\/activity\.nii\.gz/],
+  ['raw data to denoise', ['denoise', 's/prompts.hs', '-o', 'out.nii.gz'], /projection data.*coincide recon/],
+  ['a μ map to denoise', ['denoise', 'p/mu.nii.gz', '-o', 'out.nii.gz'], /attenuation map/],
+  [
+    'activity that is attenuation',
+    ['simulate', '--activity', 'p/mu.nii.gz', '--counts', '1e5', '-o', 'out'],
+    /--activity.*SUV.*1\/cm/,
+  ],
+  [
+    'labels for attenuation',
+    ['simulate', '--activity', 'p/activity.nii.gz', '--mu', 'p/labels.nii.gz', '--counts', '1e5', '-o', 'out'],
+    /--mu.*1\/cm.*label/,
+  ],
+  [
+    'a dose in percent',
+    ['simulate', '--activity', 'p/activity.nii.gz', '--counts', '1e5', '--dose', '5', '-o', 'out'],
+    /--dose.*0\.05/,
+  ],
+  ['a reference in another unit', ['evaluate', 'p/activity.nii.gz', '--reference', 'p/mu.nii.gz'], /unit.*1\/cm.*SUV/],
+  [
+    'an image for labels',
+    ['evaluate', 'p/activity.nii.gz', '--reference', 'p/activity.nii.gz', '--labels', 'p/activity.nii.gz'],
+    /no label image/,
+  ],
+  [
+    'a background without labels',
+    ['evaluate', 'p/activity.nii.gz', '--reference', 'p/activity.nii.gz', '--background', 'water'],
+    /--background.*--labels/,
+  ],
+  ['a point beside the image', ['report', 'p/activity.nii.gz', '--at', '900,0,0', '-o', 'out.html'], /--at.*900/],
+  ['a port that is none', ['view', 'p/activity.nii.gz', '--port', '70000'], /port.*70000/],
+  ['a plan without --plan', ['info', 's', '--voxel', '3'], /--plan/],
+  ['a folder of nothing known', ['info', 'nothing'], /an empty folder/],
+  ['a manifest by semicolons', ['batch', 'semicolons.csv'], /commas/],
+  ['a manifest without studies', ['batch', 'none.csv'], /no study/],
+  ['sinograms for list mode', ['histogram', 's/prompts.hs', '-o', 'out'], /not that of list mode.*coincide recon/],
+  ['a scan for list mode', ['histogram', 's', '-o', 'out'], /scan folder already/],
+  ['text for a checkpoint', ['import', 'text.nii', '-o', 'out'], /Not safetensors/],
   ['too many subsets', ['recon', 's', '--method', 'osem', '--subsets', '1000', '-o', 'out.nii.gz'], /subsets.*1000/],
   [
     'a scanner nobody knows',
@@ -105,7 +169,11 @@ const calls: [what: string, args: string[], says: RegExp][] = [
     /magic[\s\S]*Known/,
   ],
   ['a list-mode header that is none', ['histogram', 'text.nii', '-o', 'out'], /text\.nii/],
-  ['a reference of another shape', ['evaluate', 'p/activity.nii.gz', '--reference', 'small.nii.gz'], /expected shape/],
+  [
+    'a reference of another shape',
+    ['evaluate', 'p/activity.nii.gz', '--reference', 'small.nii.gz'],
+    /expected 13 × 13 × \d+ voxels of 30/,
+  ],
   ['a configuration with a slip', ['train', 'train.json', '-o', 'out'], /stepz/],
   ['a number that is none', ['simulate', '--activity', 'p/activity.nii.gz', '--counts', 'many', '-o', 'out'], /number.*many/],
   ['a verb that is not there', ['reconstruct', 's'], /unknown command/],
@@ -117,6 +185,9 @@ const calls: [what: string, args: string[], says: RegExp][] = [
 describe('the command line refuses', () => {
   beforeAll(async () => {
     writeFileSync(at('text.nii'), 'this is no image, and it is long enough to be mistaken for a header'.repeat(12));
+    mkdirSync(at('nothing'));
+    writeFileSync(at('semicolons.csv'), 'input;output\na;b\n');
+    writeFileSync(at('none.csv'), 'input,output\n');
     writeFileSync(at('train.json'), '{ "name": "x", "stepz": 3 }');
     cpSync(at('p', 'activity.nii.gz'), at('counts.nii.gz'));
     await coincide(['phantom', '--kind', 'cylinder', '--voxel', '30', '-o', 'q'], dir);

@@ -39,6 +39,15 @@ const keep = <T extends { dispose(): Promise<void> }>(owner: T): T => {
 };
 afterAll(() => Promise.all(opened.map((owner) => owner.dispose())));
 
+describe('pool', () => {
+  it('says in whole what went wrong in a worker', async () => {
+    const pool = keep(openPool({ threads: 1 }));
+    const broken = { ...evaluateGraph(small, 1, [4, 4, 4], parameters), model: new Uint8Array(8) };
+    const why = /worker\. .*ONNX Runtime refused the network: found "[\s\S]*"\.$/;
+    await expect(pool.run(broken, {})).rejects.toThrow(why);
+  });
+});
+
 describe('trainer', () => {
   it('gives the same bits on one worker and on two, and the gradient of one big batch to rounding', async () => {
     const results = [];
