@@ -1,7 +1,7 @@
 /** The methods of bench/reconstruction.ts: one line each. */
 import * as coincide from 'coincide';
 import type { ReconstructOptions } from 'coincide/node';
-import type { Realisation, Result } from './reconstruction-case.js';
+import type { Realisation, Result, Study } from './reconstruction-case.js';
 import type { Tier } from './reconstruction-plan.js';
 
 export interface Method {
@@ -18,6 +18,8 @@ export interface Method {
   readonly ablationOf?: string;
   /** @default all */
   readonly tiers?: readonly Tier[];
+  /** Studies it is for, held-out tier. @default all */
+  readonly of?: (study: Pick<Study, 'unseen'>) => boolean;
   readonly run: (scan: Realisation, strength: number) => Promise<Result>;
 }
 
@@ -36,13 +38,14 @@ const recon =
     scan.reconstruct(options(strength, scan));
 
 /** PET-DiffPIR as it is measured here. */
-const diffpir = { method: 'diffpir', steps: 6, samples: 4, lambda: 0.3 } as const;
+const diffpir = { method: 'diffpir' } as const;
 const evenly = {
   ...({ method: 'pnp-hqs', prior: 'mean', startFrom: 'osem' } as const),
   ...{ startFwhm: 0, steps: 1, start: 0.1, exactIterations: 10 },
 } as const;
-const ddip = { method: 'ddip', steps: 6, samples: 4, lambda: 0.3 } as const;
+const ddip = { method: 'ddip' } as const;
 const full: readonly Tier[] = ['full'];
+const notHeldOut: readonly Tier[] = ['small', 'full'];
 const notSmall: readonly Tier[] = ['held-out', 'full'];
 
 const classical: readonly Method[] = [
@@ -67,11 +70,11 @@ const classical: readonly Method[] = [
   },
   {
     ...{ name: 'bowsher', about: 'the same among the 7 neighbours most alike in the anatomy', knob: 'β' },
-    ...{ strengths: [0.03, 0.1, 0.3], few: [0.03, 0.1] },
+    ...{ strengths: [0.03, 0.1, 0.3], few: [0.03, 0.1], tiers: notHeldOut },
     run: recon((beta, { subject }) => ({ method: 'bsrem', beta, penalisedIterations: 6, anatomy: onGrid(subject) })),
   },
   {
-    ...{ name: 'quadratic', about: 'MAP-EM with a quadratic prior', knob: 'β', strengths: [0.03], tiers: ['small', 'full'] },
+    ...{ name: 'quadratic', about: 'MAP-EM with a quadratic prior', knob: 'β', strengths: [0.03], tiers: notHeldOut },
     run: recon((beta) => ({ method: 'map-em', beta, penalisedIterations: 10 })),
   },
 ];
@@ -82,18 +85,25 @@ const afterwards: readonly Method[] = [
     run: async (scan) => denoised(scan, await scan.osem(), { mode: 'mean' }),
   },
   {
-    ...{ name: 'post-samples', about: 'OSEM, then the mean of 4 samples given the image' },
+    ...{ name: 'post-samples', about: 'OSEM, then the mean of 4 samples given the image', tiers: notHeldOut },
     run: async (scan) => denoised(scan, await scan.osem(), { mode: 'samples', samples: 4 }),
   },
   {
-    ...{ name: 'post-no-psf', about: 'post-mean, of OSEM without resolution', ablationOf: 'post-mean', tiers: notSmall },
+    ...{ name: 'post-no-psf', about: 'post-mean, of OSEM without resolution', ablationOf: 'post-mean', tiers: full },
     async run(scan) {
       const { image } = await scan.reconstruct({ method: 'osem', psf: 0 });
       return denoised(scan, from(scan, image), { mode: 'mean' });
     },
   },
   {
-    ...{ name: 'rdp-mean', about: 'a mild BSREM, then the mean mode', knob: 'β', strengths: [0.003, 0.01], few: [0.003] },
+    ...{
+      name: 'rdp-mean',
+      about: 'a mild BSREM, then the mean mode',
+      knob: 'β',
+      strengths: [0.003, 0.01],
+      few: [0.003],
+      tiers: notHeldOut,
+    },
     async run(scan, beta) {
       const { image } = await scan.reconstruct({ method: 'bsrem', beta, penalisedIterations: 6 });
       return denoised(scan, from(scan, image), { mode: 'mean' });
@@ -109,54 +119,65 @@ const joint: readonly Method[] = [
   },
   {
     ...{ name: 'post-even', about: 'with the same anchor everywhere, 10 EM updates', knob: 'λ', ablationOf: 'post' },
-    ...{ strengths: [1, 10], tiers: ['small', 'full'] },
+    ...{ strengths: [1, 10], tiers: notHeldOut },
     run: recon((lambda) => ({ ...evenly, lambda })),
   },
   {
     ...{ name: 'mean-hqs', about: 'HQS with the mean mode as denoiser, 3 levels', knob: 'λ' },
-    ...{ strengths: [30, 10, 100], few: [10, 100] },
+    ...{ strengths: [30, 10, 100], few: [10, 100], tiers: notHeldOut },
     run: recon((lambda) => ({
       ...{ method: 'pnp-hqs', prior: 'mean', startFrom: 'osem', startFwhm: 0, steps: 3, start: 0.2, lambda },
     })),
   },
   {
-    ...{ name: 'diffpir', about: 'PET-DiffPIR from RDP, 6 levels, mean of 4', knob: 'λ' },
-    ...{ strengths: [0.3, 0.1, 1], few: [0.1, 1] },
+    ...{
+      name: 'diffpir',
+      about: 'PET-DiffPIR from the mean mode’s image, 3 levels, mean of 4, then EM anchored at it as in post',
+    },
+    run: recon(() => diffpir),
+  },
+  {
+    ...{ name: 'diffpir-lambda', about: 'with another weight', knob: 'λ', ablationOf: 'diffpir' },
+    ...{ strengths: [0.1, 10], few: [0.1, 10], tiers: notHeldOut },
     run: recon((lambda) => ({ ...diffpir, lambda })),
   },
   {
-    ...{ name: 'diffpir-16', about: 'the mean of 16', ablationOf: 'diffpir', tiers: notSmall },
+    ...{ name: 'diffpir-no-final', about: 'without the EM at the end', ablationOf: 'diffpir', tiers: notHeldOut },
+    run: recon(() => ({ ...diffpir, final: 0 })),
+  },
+  {
+    ...{ name: 'diffpir-16', about: 'the mean of 16', ablationOf: 'diffpir', tiers: full },
     run: recon(() => ({ ...diffpir, samples: 16 })),
   },
   {
-    ...{ name: 'diffpir-from-mean', about: 'from the mean mode’s image', knob: 'T′', ablationOf: 'diffpir' },
-    ...{ strengths: [0.15, 0.3], few: [0.15] },
-    run: recon((start) => ({ ...diffpir, startFrom: 'mean', start })),
+    ...{ name: 'diffpir-from-rdp', about: 'from RDP', ablationOf: 'diffpir', tiers: notHeldOut },
+    run: recon(() => ({ ...diffpir, startFrom: 'rdp' })),
   },
   {
-    ...{ name: 'diffpir-given-osem', about: 'given OSEM too: the data count twice', ablationOf: 'diffpir' },
+    ...{ name: 'diffpir-given-osem', about: 'given OSEM too: the data count twice', ablationOf: 'diffpir', tiers: notHeldOut },
     run: recon(() => ({ ...diffpir, condition: 'osem' })),
   },
   {
-    ...{ name: 'diffpir-start', about: 'from other levels', knob: 'T′', ablationOf: 'diffpir', tiers: ['small', 'full'] },
-    ...{ strengths: [0.15, 0.5, 0.7], few: [0.15, 0.5] },
+    ...{ name: 'diffpir-start', about: 'from other levels', knob: 'T′', ablationOf: 'diffpir', tiers: notHeldOut },
+    ...{ strengths: [0.08, 0.3, 0.5], few: [0.08, 0.3] },
     run: recon((start) => ({ ...diffpir, start })),
   },
   {
-    ...{ name: 'diffpir-from-osem', about: 'from filtered OSEM', ablationOf: 'diffpir', tiers: ['small', 'full'] },
+    ...{ name: 'diffpir-from-osem', about: 'from filtered OSEM', ablationOf: 'diffpir', tiers: notHeldOut },
     run: recon(() => ({ ...diffpir, startFrom: 'osem' })),
   },
   {
-    ...{ name: 'diffpir-no-psf', about: 'without resolution in the model', ablationOf: 'diffpir', tiers: notSmall },
+    ...{ name: 'diffpir-no-psf', about: 'without resolution in the model', ablationOf: 'diffpir', tiers: full },
     run: recon(() => ({ ...diffpir, psf: 0 })),
   },
   {
-    ...{ name: 'pnp-hqs', about: 'PnP-HQS: no noise put back, 8 levels', tiers: ['small', 'full'] },
+    ...{ name: 'pnp-hqs', about: 'PnP-HQS: no noise put back, 8 levels', tiers: notHeldOut },
     run: recon(() => ({ method: 'pnp-hqs' })),
   },
   { name: 'dds', about: 'PET-DDS from noise, 50 levels, one sample', tiers: full, run: recon(() => ({ method: 'dds' })) },
   {
     ...{ name: 'ddip', about: 'PET-DDIP: 10 levels that adapt (not among the evaluations), then diffpir', tiers: notSmall },
+    of: ({ unseen }) => unseen.includes('tracer'),
     run: recon(() => ddip),
   },
   {

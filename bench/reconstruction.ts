@@ -144,7 +144,8 @@ for (const study of studies) {
 for (let number = 1; number <= most; number++) {
   for (const study of studies) {
     if (number > study.test) continue;
-    const wanted = study.validation > 0 ? methods.map((method) => [method, tuned(study.name, method)] as const) : everything;
+    const asked = methods.filter(({ of }) => of === undefined || of(study));
+    const wanted = study.validation > 0 ? asked.map((method) => [method, tuned(study.name, method)] as const) : everything;
     await run(study, 'test', number, wanted);
   }
 }

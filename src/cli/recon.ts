@@ -36,6 +36,7 @@ interface Options
     | 'start'
     | 'steps'
     | 'lambda'
+    | 'final'
     | 'zeta'
     | 'samples'
     | 'startFwhm'
@@ -108,8 +109,12 @@ export function recon(program: Command): void {
     .option('--neighbours <n>', 'bsrem, svrg, map-em with --anatomy: neighbours that count, of 26 (default 7)', whole)
     .option('--model <dir>', 'diffusion methods: model folder (default: the shipped model)')
     .option('--samples <n>', 'diffusion methods: samples that are averaged (default 4; 1 for dds, pnp-hqs, post)', whole)
-    .option('--steps <n>', 'diffusion methods: noise levels (default 12; pnp-hqs 8, dds 50, post 1)', whole)
-    .option('--start <t>', 'diffusion methods: network time at the start, in (0, 1) (default 0.3; dds 0.95)', fraction)
+    .option('--steps <n>', 'diffusion methods: noise levels (default 3; pnp-hqs 8, dds 50, post 1)', whole)
+    .option(
+      '--start <t>',
+      'diffusion methods: network time at the start, in (0, 1) (default 0.15; pnp-hqs 0.3, dds 0.95)',
+      fraction,
+    )
     .addOption(
       new Option('--start-from <image>', 'diffusion methods: image at the start (default mean; dds noise, post osem)').choices(
         startImages,
@@ -117,7 +122,7 @@ export function recon(program: Command): void {
     )
     .option('--start-fwhm <mm>', 'filter of an OSEM start; 0 for none (default 1.5 voxels)', notNegative)
     .option('--start-iterations <n>', 'passes of BSREM for an RDP start (default 5)', whole)
-    .option('--lambda <x>', 'diffusion methods: weight of the prior, no unit (default 0.3; post 40)', positive)
+    .option('--lambda <x>', 'diffusion methods: weight of the prior, no unit (default 1; pnp-hqs 0.3, post 40)', positive)
     .option('--zeta <x>', 'diffusion methods: share of fresh noise, in [0, 1] (default 0.3)', share)
     .option('--eta <x>', 'diffusion methods: η of DDIM in [0, 1], in place of --zeta (dds 0.1)', share)
     .addOption(
@@ -135,6 +140,7 @@ export function recon(program: Command): void {
       ]),
     )
     .option('--updates <n>', 'diffusion methods: subset updates of a data step (default 2; dds 5, post 24)', whole)
+    .option('--final <x>', 'weight of the samples’ mean in a last step with all data; 0 for none (diffpir, ddip 40)', notNegative)
     .option('--anchor <x>', 'dds: weight of the network’s image, no unit (default 0.1)', positive)
     .option('--rdpz <x>', 'dds: strength of relative differences between slices, no unit (default 0)', notNegative)
     .option('--spread <file>', 'diffusion methods: write the standard deviation over the samples')

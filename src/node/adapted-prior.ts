@@ -2,9 +2,10 @@
  *  One step of AdamW takes random patches from where there is uptake; one adapter serves the whole volume. In network units, with
  *  x_t = α x and v the network's output, x̂₀ = α² x − ασ v, so that
  *    mean (x̂₀ − z)² = (ασ)² mean (v − v*)²,   v* = (α² x − z)/(ασ)
- *  which is the loss that the training graph has. For evaluation the adapter is merged into the weights: it costs nothing there. */
+ *  which is the loss that the training graph has. The mean mode has x_t = 0 and t = 1, so that v* = −z. For evaluation the adapter is merged into the weights: it costs nothing there. */
 import { array, type Shape3, size, type Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
+import type { Denoiser } from '../core/interfaces.js';
 import { type CallOptions, turn } from '../core/iterate.js';
 import { random } from '../core/random.js';
 import { normalisedAnatomy } from '../denoise/anatomy.js';
@@ -18,10 +19,12 @@ import type { AdaptableDenoiser } from '../recon/ddip.js';
 import { adamState, adamStep } from '../train/adam.js';
 import type { Adapter } from './lora-file.js';
 import type { TrainableModel } from './model-folder.js';
-import { diffusionPrior, type NetworkScale, type PriorOptions, toNetwork } from './network-prior.js';
+import { diffusionPrior, meanPrior, type NetworkScale, type PriorOptions, toNetwork } from './network-prior.js';
 import { openTrainer } from './ort-trainer.js';
 
 export interface AdaptationOptions extends CallOptions {
+  /** What learns: the network as a diffusion denoiser, or its mean mode, which then gives its mean of `condition` whatever x and σ are. @default 'diffusion' */
+  readonly prior?: 'diffusion' | 'mean' | undefined;
   /** r of the adapter. @default 4 */
   readonly rank?: number | undefined;
   /** Convolutions to adapt, see `loraOf`. @default all 3³ ones that are wide enough */
@@ -59,16 +62,25 @@ export async function adaptedPrior(
   first?: Adapter,
 ): Promise<AdaptedPrior> {
   const { rank = 4, layers, biases = true, learningRate = 1e-3, weightDecay = 0, fits = 6, patches = 2, seed = 1 } = options;
+  const { prior = 'diffusion' } = options;
+  if (prior === 'mean' && known.condition === undefined)
+    throw new OptionError('The mean mode is of an image', { key: 'condition', expected: 'an image', found: undefined });
   for (const [key, value] of Object.entries({ fits, patches }))
     if (!(Number.isInteger(value) && value > 0)) throw new OptionError('Adaptation', { key, expected: 'a positive integer', found: value }); // biome-ignore format: short
   const { card, parameters: base } = model;
   const { architecture, patch } = card;
   const lora = first?.lora ?? loraOf(architecture, { rank, layers, biases });
-  const denoiser = await diffusionPrior(model, scale, known, options);
-  const condition = known.condition && scaled(await toNetwork(known.condition, scale, options), scale.k);
+  const denoiser =
+    prior === 'mean' ? await meanOf(model, scale, known, options) : await diffusionPrior(model, scale, known, options);
+  const given = known.condition && (await toNetwork(known.condition, scale, options));
+  const condition = given && scaled(given, scale.k);
   const guide = known.anatomy && (await toNetwork(known.anatomy, scale, options));
   const anatomy = guide && array(guide.shape, normalisedAnatomy(guide));
-  const noise = known.condition && noiseLevel(known.condition, scale.image.voxelSize);
+  // As `network-prior.ts` tells it.
+  const noise =
+    prior === 'mean'
+      ? noiseLevel(given!, scale.there.voxelSize)
+      : known.condition && noiseLevel(known.condition, scale.image.voxelSize);
   const trainer = openTrainer(architecture, patches, patch, { threads: model.threads, adapted: { lora, base } });
   let state = adamState(first?.values.slice() ?? initialLora(architecture, lora, seed));
   let steps = 0;
@@ -78,18 +90,22 @@ export async function adaptedPrior(
   };
   use();
 
-  const fit: AdaptableDenoiser['fit'] = async (x, sigma, target, round, { signal } = {}) => {
+  /** What the network sees of x at a level, what it should say, and the weight of its square error in that of the image. */
+  const lesson = async (x: Volume, sigma: number, clean: Volume, options: CallOptions) => {
+    if (prior === 'mean') return { xt: undefined, t: 1, vTarget: scaled(clean, -1), weight: 1 };
     const level = scale.noise * sigma;
-    const t = cosine.time(level);
     const alpha = 1 / Math.sqrt(1 + level * level);
-    const noisy = scaled(await toNetwork(x, scale, { signal }), scale.k);
-    const clean = scaled(await toNetwork(target, scale, { signal }), scale.k);
+    const noisy = scaled(await toNetwork(x, scale, options), scale.k);
     const vTarget = array(
       clean.shape,
       clean.data.map((z, i) => (alpha * alpha * noisy.data[i]! - z) / (alpha * level)),
     );
-    const xt = scaled(noisy, alpha);
-    const situation = { t, condition: condition !== undefined, anatomy: anatomy !== undefined, noise };
+    return { xt: scaled(noisy, alpha), t: cosine.time(level), vTarget, weight: (alpha * level) ** 2 };
+  };
+  const fit: AdaptableDenoiser['fit'] = async (x, sigma, target, round, { signal } = {}) => {
+    const clean = scaled(await toNetwork(target, scale, { signal }), scale.k);
+    const { xt, t, vTarget, weight } = await lesson(x, sigma, clean, { signal });
+    const situation = { t, condition: condition !== undefined, anatomy: anatomy !== undefined, mean: prior === 'mean', noise };
     const features = networkFeatures(architecture, situation);
     const skip = condition === undefined ? 0 : Math.sin((Math.PI * t) / 2);
     const places = support(clean);
@@ -103,7 +119,7 @@ export async function adaptedPrior(
         features: new Float32Array(patches * architecture.features),
         skip: new Float32Array(patches).fill(skip),
         target: new Float32Array(patches * voxels),
-        weight: new Float32Array(patches).fill((alpha * level) ** 2),
+        weight: new Float32Array(patches).fill(weight),
       };
       for (let p = 0; p < patches; p++) {
         const at = patchAround(places, clean.shape as unknown as Shape3, patch, integer);
@@ -143,6 +159,12 @@ export async function adaptedPrior(
     adapter: () => ({ lora, values: state.parameters.slice() }),
     dispose: () => trainer.dispose(),
   };
+}
+
+/** The mean mode of the one image, whatever is asked about. */
+async function meanOf(model: TrainableModel, scale: NetworkScale, known: PriorOptions, options: CallOptions): Promise<Denoiser> {
+  const mean = await meanPrior(model, scale, known, options);
+  return { ...mean, denoise: (_, sigma, call) => mean.denoise(known.condition!, sigma, call) };
 }
 
 /** Voxels with uptake: what patches are taken around. */

@@ -1,6 +1,6 @@
 /** @file  The diffusion family as settings of one loop (`hqs.ts`). Each preset is a published method, moved where a small 3D network asks for
  *  it: fewer levels, a start from an image; `post` is ours: the network's mean of OSEM, then the data, trusting it by a relative deviation. The network's own mean of the OSEM image was the best start that was tried, and BSREM the best
- *  without one. Everything can be set by hand. */
+ *  without one; from it each further level of the diffusion mode lost, so DiffPIR goes up a little way only, and ends with the data. Everything can be set by hand. */
 import type { Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
 import type { Unit } from '../core/image.js';
@@ -18,7 +18,7 @@ export type StartImage = (typeof startImages)[number];
 export interface DiffusionOptions extends CallOptions {
   /** Unit that the scan's calibration gives the image. @default 'counts' */
   readonly unit?: Unit | undefined;
-  /** Network time at which the sampler starts, in (0, 1). @default 0.3; dds 0.95 */
+  /** Network time at which the sampler starts, in (0, 1). @default 0.15; pnp-hqs 0.3, dds 0.95 */
   readonly start?: number | undefined;
   /** What it starts from. @default 'mean', or 'rdp' for models without a mean mode; dds 'noise'; post 'osem' */
   readonly startFrom?: StartImage | undefined;
@@ -26,9 +26,9 @@ export interface DiffusionOptions extends CallOptions {
   readonly startFwhm?: number | undefined;
   /** Passes of BSREM for an RDP start, and its strength, see `PenalisedOptions`. @default 5 */
   readonly startIterations?: number | undefined;
-  /** Noise levels. @default 12; pnp-hqs 8; dds 50; post 1 */
+  /** Noise levels. @default 3; pnp-hqs 8; dds 50; post 1 */
   readonly steps?: number | undefined;
-  /** λ: weight of the prior, ρ = λ/σ²; post: of the network's image, 1/(its relative standard deviation)², see `relative-prox.ts`. @default 0.3; post 40 */
+  /** λ: weight of the prior, ρ = λ/σ²; post: of the network's image, 1/(its relative standard deviation)², see `relative-prox.ts`. @default 1; pnp-hqs 0.3, post 40 */
   readonly lambda?: number | undefined;
   /** dds: weight of the anchor, the same at all levels, in the curvature that the data have at the mean activity. @default 0.1 */
   readonly anchor?: number | undefined;
@@ -52,6 +52,8 @@ export interface DiffusionOptions extends CallOptions {
   readonly exactIterations?: number | undefined;
   /** Share of the levels, the last ones, that take all data. @default 0.2 */
   readonly exactShare?: number | undefined;
+  /** Weight of the samples' mean in a last step with all data, as λ of post; 0 for no such step. @default 40; dds, pnp-hqs, post 0 */
+  readonly final?: number | undefined;
   /** Samples that are averaged. @default 4; dds, pnp-hqs, post 1 */
   readonly samples?: number | undefined;
   /** @default 1 */
@@ -63,22 +65,22 @@ export type DiffusionSettings = Required<
   Pick<
     { [K in keyof DiffusionOptions]: Exclude<DiffusionOptions[K], undefined> },
     | ('start' | 'startFrom' | 'startIterations' | 'steps' | 'lambda' | 'zeta' | 'eps' | 'prior' | 'condition')
-    | ('updates' | 'exactIterations' | 'exactShare' | 'samples' | 'seed' | 'anchor' | 'rdpz')
+    | ('updates' | 'exactIterations' | 'exactShare' | 'samples' | 'seed' | 'anchor' | 'rdpz' | 'final')
   >
 > &
   Pick<DiffusionOptions, 'eta'>;
 
-const diffpir: DiffusionSettings = {
-  ...{ start: 0.3, startFrom: 'mean', startIterations: 5, steps: 12, lambda: 0.3, anchor: 0.1, rdpz: 0 },
+const common: DiffusionSettings = {
+  ...{ start: 0.3, startFrom: 'mean', startIterations: 5, steps: 8, lambda: 0.3, anchor: 0.1, rdpz: 0 },
   ...{ zeta: 0.3, eta: undefined, eps: 'rederived', prior: 'diffusion', condition: 'none' },
-  ...{ updates: 2, exactIterations: 3, exactShare: 0.2, samples: 4, seed: 1 },
+  ...{ updates: 2, exactIterations: 3, exactShare: 0.2, samples: 1, final: 0, seed: 1 },
 };
 const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
-  diffpir,
-  'pnp-hqs': { ...diffpir, eps: 'none', steps: 8, samples: 1 },
-  dds: { ...diffpir, start: 0.95, startFrom: 'noise', steps: 50, eta: 0.1, eps: 'network', updates: 5, samples: 1 },
+  diffpir: { ...common, start: 0.15, steps: 3, lambda: 1, samples: 4, final: 40 },
+  'pnp-hqs': { ...common, eps: 'none' },
+  dds: { ...common, start: 0.95, startFrom: 'noise', steps: 50, eta: 0.1, eps: 'network', updates: 5 },
   post: {
-    ...diffpir,
+    ...common,
     start: 0.1,
     startFrom: 'osem',
     steps: 1,
@@ -86,7 +88,6 @@ const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
     eps: 'none',
     prior: 'mean',
     updates: 24,
-    samples: 1,
   },
 };
 
@@ -110,6 +111,8 @@ export function diffusionSettings(
   const { samples, eps, startFrom, prior, condition } = settings;
   if (!(Number.isInteger(samples) && samples > 0))
     throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
+  if (!(settings.final >= 0 && settings.final < Infinity))
+    throw new OptionError('Weight of the last step', { key: 'final', expected: 'a finite number ≥ 0', found: settings.final });
   if (eps === 'none' && samples > 1)
     throw new OptionError('Without fresh noise all samples are the same', { key: 'samples', expected: '1', found: samples });
   if (eps === 'none' && startFrom === 'noise')

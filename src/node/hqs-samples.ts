@@ -1,4 +1,5 @@
-/** @file  The diffusion family for a whole reconstruction: a first image → + σ₁ n → the loop of `hqs.ts`, a few times; mean and spread. */
+/** @file  The diffusion family for a whole reconstruction: a first image → + σ₁ n → the loop of `hqs.ts`, a few times; mean and spread. Where
+ *  asked for, the data have the last word: a data step anchored at the mean, by a relative deviation. */
 import { array, fill, type Shape3, size, total, type Volume } from '../core/array.js';
 import type { Grid } from '../core/image.js';
 import type { Penalty, PoissonSubset } from '../core/interfaces.js';
@@ -104,6 +105,7 @@ export async function hqsSamples(method: DiffusionMethod, situation: Situation, 
   const told = resampledNote(grid.voxelSize, scale.there.voxelSize, model.card);
   const twice =
     'The network was given the OSEM image of the same data that the likelihood uses: they count twice, and the spread is too small.';
+  if (settings.final > 0) mean = seen(await relativeProx(subsets)(mean, settings.final, { signal }), osemImage, subsets);
   return {
     image: mean,
     ...(samples > 1 ? { spread: fill(shape, (i) => Math.sqrt(Math.max(0, squares.data[i]!) / (samples - 1))) } : {}),
