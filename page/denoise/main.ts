@@ -1,5 +1,5 @@
 /** @file  The page that denoises: takes a file, has its worker denoise it, and shows before and after. */
-import { centre, type Loaded, openPane, type Pane, text, valueAt } from '../view/pane.js';
+import { centre, type Loaded, openPane, type Pane, text, type View, valueAt } from '../view/pane.js';
 import type { FromWorker, SentImage, ToWorker } from './messages.js';
 
 const element = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
@@ -102,7 +102,8 @@ async function show({ noisy, clean, spread, files, warnings, seconds }: FromWork
   element('panes').replaceChildren();
   const layer = spread && loaded(spread);
   panes = [];
-  for (const image of [noisy, clean].map(loaded)) panes.push(await openPane(image, { spread: layer }, moveTo));
+  for (const image of [noisy, clean].map(loaded))
+    panes.push(await openPane(image, { spread: layer }, { onMove: moveTo, onView: frame }));
   input('spread').disabled = !layer;
   input('spread').checked = false;
   input('high').value = text(panes[1]!.image.high);
@@ -121,6 +122,10 @@ function refresh(): void {
     pane.turnTo(Number(input('angle').value));
   }
   moveTo(at);
+}
+
+function frame(view: View): void {
+  for (const pane of panes) pane.frame(view);
 }
 
 function moveTo(point: [number, number, number]): void {

@@ -1,6 +1,6 @@
 /** @file  The viewer's page: loads what the program serves, links the panes, and obeys buttons and keys. */
 import type { ViewSession } from '../../src/node/view-session.js';
-import { centre, difference, type Loaded, load, openPane, type Pane, text, valueAt, worldOf } from './pane.js';
+import { centre, difference, type Loaded, load, openPane, type Pane, text, type View, valueAt, worldOf } from './pane.js';
 
 const element = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 const input = (id: string): HTMLInputElement => element<HTMLInputElement>(id);
@@ -30,8 +30,11 @@ async function start(): Promise<void> {
 
   const layers = { spread, labels };
   let at: [number, number, number] = [0, 0, 0];
+  const whole: View = [0, 0, 0, 1];
+  let view = whole;
   const beside: Pane[] = [];
-  for (const image of images) beside.push(await openPane(image, layers, moveTo));
+  const links = { onMove: moveTo, onView: frame };
+  for (const image of images) beside.push(await openPane(image, layers, links));
   // Those of overlay and difference are made when they are first asked for.
   let over: Promise<Pane> | undefined;
   let minus: Promise<Pane> | undefined;
@@ -44,10 +47,10 @@ async function start(): Promise<void> {
   async function panesOf(mode: string): Promise<readonly Pane[]> {
     if (mode === 'overlay') {
       const image = { ...first, name: `${second!.name} on ${first.name}` };
-      return [await (over ??= make(image, { ...layers, over: second }, moveTo))];
+      return [await (over ??= make(image, { ...layers, over: second }, links))];
     }
     if (mode === 'beside') return beside;
-    return [...beside.slice(0, 2), await (minus ??= make(difference(first, second!), layers, moveTo, false))];
+    return [...beside.slice(0, 2), await (minus ??= make(difference(first, second!), layers, links, false))];
   }
 
   let shown: readonly Pane[] = [];
@@ -72,6 +75,7 @@ async function start(): Promise<void> {
           : { colours: chosen('colours') as 'grey' | 'hot', low, high };
       pane.show({ ...own, ...layered });
       pane.turnTo(Number(input('angle').value));
+      pane.frame(view);
     }
     const why =
       second && !alike
@@ -93,6 +97,18 @@ async function start(): Promise<void> {
     const label = labels && valueAt(labels, at);
     const rows = [...[...images, ...(spread ? [spread] : [])].map((image) => [image.name, words(image)]), ...(labels ? [[labels.name, labels.names[String(label)] ?? 'none']] : [])]; // biome-ignore format: one line
     fill(element('values').querySelector('tbody')!, rows);
+  }
+
+  function frame(next: View): void {
+    view = next;
+    for (const pane of shown) pane.frame(view);
+    input('zoom').value = String(view[3]);
+  }
+  /** About the cross-hairs, which stay where they are. */
+  function zoomTo(zoom: number): void {
+    const held = Math.min(Number(input('zoom').max), Math.max(1, zoom));
+    const shift = at.map((mm, axis) => view[axis]! + (view[3] - held) * mm);
+    frame(held === 1 ? whole : [shift[0]!, shift[1]!, shift[2]!, held]);
   }
 
   /** Along x, y, z of the world, in voxels of the first image. */
@@ -141,6 +157,10 @@ async function start(): Promise<void> {
     ',': () => turn(-10),
     '.': () => turn(10),
     c: hottest,
+    '+': () => zoomTo(view[3] * 1.25),
+    '=': () => zoomTo(view[3] * 1.25),
+    '-': () => zoomTo(view[3] / 1.25),
+    '0': () => frame(whole),
     '?': () => element<HTMLDialogElement>('keys').showModal(),
   };
   // Before NiiVue, which has keys of its own; fields and the list of keys keep theirs.
@@ -158,6 +178,7 @@ async function start(): Promise<void> {
   );
   form.addEventListener('input', ({ target }) => {
     if (target === input('angle')) turn(0);
+    else if (target === input('zoom')) zoomTo(Number(input('zoom').value));
     else if (target !== input('turning')) void refresh();
   });
   form.addEventListener('submit', (event) => event.preventDefault());

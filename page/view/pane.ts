@@ -79,6 +79,17 @@ export interface Look {
   readonly labels: number;
 }
 
+/** What part of the slices is seen: a world point x appears where zoom · x + shift would without; x, y, z in mm. */
+export type View = readonly [shiftX: number, shiftY: number, shiftZ: number, zoom: number];
+
+/** What the reader did in a pane, for the others to follow. */
+export interface Links {
+  /** The cross-hairs were put there. */
+  readonly onMove: (point: [number, number, number]) => void;
+  /** The slices were moved or zoomed. */
+  readonly onView: (view: View) => void;
+}
+
 export interface Pane {
   readonly element: HTMLElement;
   readonly image: Loaded;
@@ -86,17 +97,14 @@ export interface Pane {
   /** Cross-hairs to a world point, mm. */
   moveTo(point: readonly [number, number, number]): void;
   turnTo(angle: number): void;
+  /** Moves and zooms the slices. */
+  frame(view: View): void;
   /** Text beside the name: the value at the cross-hairs. */
   tell(text: string): void;
 }
 
-/** @param onMove the reader has put the cross-hairs there. @param mip whether there is a projection. */
-export async function openPane(
-  image: Loaded,
-  layers: Layers,
-  onMove: (point: [number, number, number]) => void,
-  mip = true,
-): Promise<Pane> {
+/** @param mip whether there is a projection. */
+export async function openPane(image: Loaded, layers: Layers, { onMove, onView }: Links, mip = true): Promise<Pane> {
   const element = document.createElement('figure');
   element.innerHTML =
     '<figcaption><strong></strong><output></output></figcaption><div class="views"><div class="slices"><canvas tabindex="0" role="img"></canvas></div><div class="mip"><canvas role="img"></canvas></div></div><div class="bar"><span></span><canvas aria-hidden="true"></canvas><span></span></div><div class="bar" hidden><span>uncertainty</span><span></span><canvas aria-hidden="true"></canvas><span></span></div>';
@@ -148,6 +156,15 @@ export async function openPane(
     if (!moving) onMove([mm[0]!, mm[1]!, mm[2]!]);
   };
 
+  // NiiVue says nothing of zooming, but calls this at the end of every drawing, for linked instances of which there are none here.
+  let framed = '0,0,0,1';
+  nv.sync = () => {
+    const view = Array.from(nv.scene.pan2Dxyzmm) as unknown as View;
+    if (String(view) === framed) return;
+    framed = String(view);
+    onView(view);
+  };
+
   const small: Boxes | undefined = mip ? pooled(image, 192) : undefined;
   const projections = new Map<number, Projection>();
   let [look, angle]: [Look | undefined, number] = [undefined, 0];
@@ -182,6 +199,11 @@ export async function openPane(
       nv.scene.crosshairPos = nv.mm2frac([x, y, z]);
       nv.drawScene();
       moving = false;
+    },
+    frame(view) {
+      if (String(view) === framed) return;
+      framed = String(view);
+      nv.setPan2Dxyzmm([...view]);
     },
     turnTo(degrees) {
       angle = degrees;

@@ -27,4 +27,7 @@ details{margin:1rem 0}summary{cursor:pointer}pre{background:var(--shade);padding
 footer{margin-top:2.5rem;border-top:1px solid var(--rule);padding-top:.6rem;padding-bottom:2rem}
 :focus-visible{outline:2px solid var(--s1);outline-offset:2px}
 @media (max-width:640px){.row{grid-template-columns:1fr 1fr!important}h1{font-size:1.35rem}}
-@media print{:root{color-scheme:light;--ink:#000;--paper:#fff}nav{display:none}h2,h3{break-after:avoid}.row,.chart,tr{break-inside:avoid}.scroll{overflow:visible}body{font-size:11pt}}`;
+@media print{@page{margin:12mm}:root{color-scheme:light;--ink:#000;--soft:#444;--paper:#fff;--rule:#bbb;--shade:#fff;--warn:#8a4b00;
+--s0:#111;--s1:#0b62a4;--s2:#b3261e;--s3:#2e7d32;--s4:#8e24aa;--s5:#9a6700}body{font-size:10pt}header,main,footer{padding:0;max-width:none}nav,details{display:none}
+h2,h3{break-after:avoid}.row,.chart,tr,figure{break-inside:avoid}h3{break-inside:avoid}img{print-color-adjust:exact}.charts{grid-template-columns:1fr 1fr}
+.scroll{overflow:visible}th,td{padding:.15rem .4rem;white-space:normal}.text{font-size:8pt;table-layout:fixed}.text td,.text th{min-width:0;overflow-wrap:anywhere}}`;

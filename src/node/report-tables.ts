@@ -19,7 +19,7 @@ export interface Table {
 export function tableHtml({ caption, head, rows, note, words = false }: Table): string {
   const line = ([first = '', ...cells]: readonly string[]): string =>
     `<tr><th scope="row">${escaped(first)}</th>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join('')}</tr>`;
-  return `<div class="scroll" role="region" aria-label="${escaped(caption)}" tabindex="0"><table${words ? ' class="text"' : ''}><caption>${escaped(caption)}</caption><thead><tr>${head.map((cell) => `<th scope="col">${escaped(cell)}</th>`).join('')}</tr></thead><tbody>
+  return `<div class="scroll" role="region" aria-label="${escaped(caption)}" tabindex="0"><table${words ? ' class="text"' : ''}><caption>${escaped(caption)}</caption><thead><tr>${head.map((cell) => (cell === '' ? '<td></td>' : `<th scope="col">${escaped(cell)}</th>`)).join('')}</tr></thead><tbody>
 ${rows.map(line).join('\n')}
 </tbody></table></div>${note === undefined ? '' : `<p class="note">${escaped(note)}</p>`}`;
 }
@@ -58,8 +58,8 @@ export function regionTable(
     String(voxels),
     ...(biases ? [plain(biases[0]![k]!.trueMean)] : []),
     ...found.flatMap((regions, result) => {
-      const bias = biases ? ` (${biases[result]![k]!.bias.toFixed(1)} %)` : '';
-      return [`${plain(regions[k]!.mean)}${bias}`, `${(100 * regions[k]!.cov).toFixed(1)} %`];
+      const bias = biases ? ` (${biases[result]![k]!.bias.toFixed(1)}\u00a0%)` : '';
+      return [`${plain(regions[k]!.mean)}${bias}`, `${(100 * regions[k]!.cov).toFixed(1)}\u00a0%`];
     }),
   ]);
   return {
@@ -115,7 +115,7 @@ export function provenanceTable(about: Readonly<Record<string, unknown>>, result
 function flattened(record: Readonly<Record<string, unknown>>, prefix = ''): Map<string, string> {
   const out = new Map<string, string>();
   for (const [key, value] of Object.entries(record)) {
-    if (prefix === '' && (key === 'trace' || key === 'warnings')) continue;
+    if (value === undefined || (prefix === '' && (key === 'trace' || key === 'warnings'))) continue;
     const path = prefix + key;
     if (value !== null && typeof value === 'object' && !Array.isArray(value))
       for (const [inner, text] of flattened(value as Record<string, unknown>, `${path}.`)) out.set(inner, text);

@@ -1,4 +1,5 @@
 /** @file  What the viewer's page is given: images as little-endian float32 NIfTI-1 in RAS+ order, and in words what they are. */
+import { basename } from 'node:path';
 import { type PetImage, petImage } from '../core/image.js';
 import { type ShownImage, shownImage } from '../geometry/shown.js';
 import { writeNifti } from '../io/nifti.js';
@@ -28,11 +29,13 @@ export async function viewSession(
   { spread, labels, frame }: { spread?: string | undefined; labels?: string | undefined; frame?: number | undefined } = {},
 ): Promise<ViewFiles> {
   const files = new Map<string, Uint8Array>();
+  const ends = [...sources, ...(spread === undefined ? [] : [spread]), ...(labels === undefined ? [] : [labels])].map(last);
+  const named = (source: string): string => (ends.filter((end) => end === last(source)).length > 1 ? source : last(source));
   let first: PetImage | undefined;
   const add = (image: PetImage, source: string, file: string): ShownImage => {
     files.set(file, writeNifti({ ...petImage(image.grid, image.values, image.unit), affine: image.affine }));
     first ??= image;
-    return shownImage(image, source, file, first);
+    return shownImage(image, named(source), file, first);
   };
   const images: ShownImage[] = [];
   const sidecars: (Readonly<Record<string, unknown>> | undefined)[] = [];
@@ -52,3 +55,6 @@ export async function viewSession(
   };
   return { session, files };
 }
+
+/** Name without its folder; a file that two are called by keeps its path. */
+const last = (source: string): string => basename(source.replace(/[/\\]+$/, ''));

@@ -93,6 +93,21 @@ describe('the page that denoises', { timeout: 240_000 }, () => {
   const worst = (a: PetImage, b: PetImage): number =>
     a.values.data.reduce((most, value, i) => Math.max(most, Math.abs(value - b.values.data[i]!)), 0);
 
+  it('every control has a name', async (ctx) => {
+    open(ctx);
+    const unnamed = await page.locator('input, select, button').evaluateAll((all) =>
+      all
+        .filter((one) => {
+          const { labels, textContent, tagName } = one as HTMLInputElement;
+          const by = one.getAttribute('aria-labelledby');
+          const said = one.getAttribute('aria-label') ?? (by === null ? undefined : document.getElementById(by)?.textContent);
+          return !(said ?? labels?.[0]?.textContent ?? (tagName === 'BUTTON' ? textContent : ''))?.trim();
+        })
+        .map(({ id }) => id),
+    );
+    expect(unnamed).toEqual([]);
+  });
+
   it('denoises what is dropped, as Node does, on the grid of the file', async (ctx) => {
     open(ctx);
     await drop('scan.nii.gz', bytes);

@@ -140,6 +140,68 @@ describe('the viewer', { timeout: 240_000 }, () => {
     await expect.poll(() => page.locator('figure:not([inert])').count()).toBe(2);
   });
 
+  it('zooms and moves the slices of all images as one, by keys, wheel and mouse', async (ctx) => {
+    const { page } = await main(ctx);
+    const second = page.locator('figure:not([inert]) .slices canvas').nth(1);
+    const picture = (): Promise<string> => second.screenshot({ timeout: 60_000 }).then((png) => png.toString('base64'));
+    const zoom = async (): Promise<number> => Number(await page.locator('#zoom').inputValue());
+    const before = await at(page);
+    const bare = await picture();
+    await page.keyboard.press('+');
+    expect(await zoom()).toBe(1.25);
+    await expect.poll(picture, { timeout: 60_000 }).not.toBe(bare);
+    await page.keyboard.press('0');
+    await expect.poll(picture, { timeout: 60_000 }).toBe(bare);
+    expect([await zoom(), await at(page)]).toEqual([1, before]);
+    const box = (await page.locator('figure .slices canvas').first().boundingBox())!;
+    const [x, y] = [box.x + box.width * 0.45, box.y + box.height * 0.2];
+    await page.mouse.click(x, y);
+    const marked = await picture();
+    await page.mouse.wheel(0, -120);
+    await expect.poll(zoom, { timeout: 60_000 }).toBeGreaterThan(1);
+    await expect.poll(picture, { timeout: 60_000 }).not.toBe(marked);
+    const zoomed = await picture();
+    await page.mouse.down({ button: 'right' });
+    await page.mouse.move(x + 30, y + 20, { steps: 3 });
+    await page.mouse.up({ button: 'right' });
+    await expect.poll(picture, { timeout: 60_000 }).not.toBe(zoomed);
+    await page.keyboard.press('0');
+    await expect.poll(picture, { timeout: 60_000 }).toBe(marked);
+  });
+
+  it('every control has a name, is reached by the Tab key, and shows it', async (ctx) => {
+    const { page } = await main(ctx);
+    const controls = await page
+      .locator('input:enabled, button:visible, summary, figure:not([inert]) canvas[tabindex]')
+      .evaluateAll((all) =>
+        all.map((one) => {
+          const { labels, name, value } = one as HTMLInputElement;
+          const said = one.getAttribute('aria-label') ?? labels?.[0]?.textContent ?? one.textContent;
+          return { said: said?.trim(), radio: (one as HTMLInputElement).type === 'radio' ? `${name} ${value}` : '' };
+        }),
+      );
+    expect(controls.filter(({ said }) => !said)).toEqual([]);
+    const groups = new Set(controls.filter(({ radio }) => radio).map(({ radio }) => radio.split(' ')[0]));
+    const stops = controls.filter(({ radio }) => !radio).length + groups.size;
+    const leave = () => page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    await leave();
+    const seen = new Set<string>();
+    for (let i = 0; i < stops + 3; i++) {
+      await page.keyboard.press('Tab');
+      const focus = await page.evaluate(() => {
+        const one = document.activeElement;
+        if (!one || one === document.body) return undefined;
+        const place = [...document.querySelectorAll('*')].indexOf(one);
+        return { place, outline: getComputedStyle(one).outlineStyle };
+      });
+      if (!focus) continue;
+      expect(focus.outline, String(focus.place)).toBe('solid');
+      seen.add(String(focus.place));
+    }
+    expect(seen.size).toBe(stops);
+    await leave(); // arrow keys move the cross-hairs again
+  });
+
   it('the projection turns by key, in the colours chosen', async (ctx) => {
     const { page } = await main(ctx);
     const mip = (): Promise<string> =>

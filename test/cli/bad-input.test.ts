@@ -110,8 +110,16 @@ const calls: [what: string, args: string[], says: RegExp][] = [
     ['recon', 's', '--method', 'osem', '--anatomy', 'p/mu.nii.gz', '-o', 'out.nii.gz'],
     /--anatomy.*bsrem.*osem/,
   ],
-  ['no iteration at all', ['recon', 's', '--method', 'osem', '--iterations', '0', '-o', 'out.nii.gz'], /--iterations.*at least 1/],
-  ['a model for a method without', ['recon', 's', '--method', 'osem', '--model', 'm', '-o', 'out.nii.gz'], /--model.*diffpir.*found "osem"/],
+  [
+    'no iteration at all',
+    ['recon', 's', '--method', 'osem', '--iterations', '0', '-o', 'out.nii.gz'],
+    /--iterations.*at least 1/,
+  ],
+  [
+    'a model for a method without',
+    ['recon', 's', '--method', 'osem', '--model', 'm', '-o', 'out.nii.gz'],
+    /--model.*diffpir.*found "osem"/,
+  ],
   ['an option of another method', ['recon', 's', '--method', 'map-em', '--gamma', '2', '-o', 'out.nii.gz'], /--gamma.*bsrem/],
   [
     'a model that is not there',

@@ -17,7 +17,14 @@ const truth = image((i) => i % 5);
 const result = image((i) => (i % 5) + (i % 3 === 0 ? 0.5 : 0));
 const content: ReportContent = {
   ...{ title: 'A <b> & "c"', introduction: ['one < two'], at: [0, 0, 0], window: 4, tables: [], about: { coincide: '1.2.3' } },
-  results: [{ name: 'r<1>', note: '', image: result, sidecar: { parameters: { method: 'osem' }, warnings: ['odd <voxels>'] } }],
+  results: [
+    {
+      name: 'r<1>',
+      note: '',
+      image: result,
+      sidecar: { parameters: { method: 'osem', eta: undefined }, warnings: ['odd <voxels>'] },
+    },
+  ],
 };
 const paint = (palette: Uint8Array, level: number): number[] => [...palette.subarray(3 * level, 3 * level + 3)];
 
@@ -32,6 +39,8 @@ describe('the page', () => {
     for (const [, target] of page.matchAll(/(?:src|href)="([^"]*)"/g)) expect(target).toMatch(/^(data:|#)/);
     expect(page).not.toMatch(/<b>|r<1>|<voxels>/);
     expect(page).toContain('A &lt;b&gt; &amp; &quot;c&quot;');
+    expect(page).not.toMatch(/<th[^>]*><\/th>/); // nothing for a reader to say
+    expect(page).not.toContain('undefined');
     expect(page).toContain('odd &lt;voxels&gt;');
     expect(page.match(/<img /g)!.length).toBe(page.match(/<img [^>]*alt="[^"]+"/g)!.length);
     for (const [, id] of page.matchAll(/href="#([^"]+)"/g)) expect(page).toContain(`<h2 id="${id}">`);
@@ -88,7 +97,12 @@ describe('tables', () => {
     const [, cells] = regionTable(images, reference, half, { '1': 'one', '2': 'two' }).rows;
     const inside = (x: PetImage): number => x.values.data.slice(200).reduce((sum, v) => sum + v, 0) / (9 * 8 * 7 - 200);
     const bias = 100 * (inside(result) / inside(truth) - 1);
-    expect(cells!.slice(0, 4)).toEqual(['two', '304', plain(inside(truth)), `${plain(inside(result))} (${bias.toFixed(1)} %)`]);
+    expect(cells!.slice(0, 4)).toEqual([
+      'two',
+      '304',
+      plain(inside(truth)),
+      `${plain(inside(result))} (${bias.toFixed(1)}\u00a0%)`,
+    ]);
   });
 
   it('show nested provenance by its path, and a dash where a result has none', () => {
