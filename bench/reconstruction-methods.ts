@@ -176,7 +176,11 @@ const joint: readonly Method[] = [
   },
   { name: 'dds', about: 'PET-DDS from noise, 50 levels, one sample', tiers: full, run: recon(() => ({ method: 'dds' })) },
   {
-    ...{ name: 'ddip', about: 'PET-DDIP: 10 levels that adapt (not among the evaluations), then diffpir', tiers: notSmall },
+    ...{
+      name: 'ddip',
+      about: 'PET-DDIP: the mean mode adapts in 3 rounds (not among the evaluations), then post',
+      tiers: notSmall,
+    },
     of: ({ unseen }) => unseen.includes('tracer'),
     run: recon(() => ddip),
   },
@@ -185,11 +189,16 @@ const joint: readonly Method[] = [
     run: recon((rank) => ({ ...ddip, ddip: { rank } })),
   },
   {
-    ...{ name: 'ddip-start', about: 'from other levels', knob: 'T′', strengths: [0.15, 0.5], ablationOf: 'ddip', tiers: full },
-    run: recon((start) => ({ ...ddip, start })),
+    ...{ name: 'ddip-rounds', about: 'fewer and more', knob: 'rounds', strengths: [1, 6], ablationOf: 'ddip', tiers: full },
+    run: recon((levels) => ({ ...ddip, ddip: { levels } })),
   },
   {
-    ...{ name: 'ddip-lambda', about: 'with another weight', knob: 'λ', strengths: [0.03, 3], ablationOf: 'ddip', tiers: full },
+    ...{ name: 'ddip-diffusion', about: 'the diffusion mode adapts, 10 levels from T′, then diffpir', ablationOf: 'ddip' },
+    ...{ knob: 'T′', strengths: [0.3, 0.15, 0.5], tiers: full },
+    run: recon((start) => ({ ...ddip, start, samples: 4, ddip: { prior: 'diffusion' } })),
+  },
+  {
+    ...{ name: 'ddip-lambda', about: 'with another weight', knob: 'λ', strengths: [10, 160], ablationOf: 'ddip', tiers: full },
     run: recon((lambda) => ({ ...ddip, lambda })),
   },
   {
@@ -197,8 +206,8 @@ const joint: readonly Method[] = [
     run: recon(() => ({ ...ddip, ddip: { biases: false } })),
   },
   {
-    ...{ name: 'ddip-no-guard', about: 'without held-out counts', ablationOf: 'ddip', tiers: full },
-    run: recon(() => ({ ...ddip, ddip: { heldOut: 0 } })),
+    ...{ name: 'ddip-guard', about: 'judged by counts held out', ablationOf: 'ddip', tiers: full },
+    run: recon(() => ({ ...ddip, ddip: { heldOut: 0.1 } })),
   },
 ];
 

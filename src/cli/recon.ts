@@ -108,7 +108,7 @@ export function recon(program: Command): void {
     )
     .option('--neighbours <n>', 'bsrem, svrg, map-em with --anatomy: neighbours that count, of 26 (default 7)', whole)
     .option('--model <dir>', 'diffusion methods: model folder (default: the shipped model)')
-    .option('--samples <n>', 'diffusion methods: samples that are averaged (default 4; 1 for dds, pnp-hqs, post)', whole)
+    .option('--samples <n>', 'diffusion methods: samples that are averaged (default 4; 1 for ddip, dds, pnp-hqs, post)', whole)
     .option('--steps <n>', 'diffusion methods: noise levels (default 3; pnp-hqs 8, dds 50, post 1)', whole)
     .option(
       '--start <t>',
@@ -149,12 +149,16 @@ export function recon(program: Command): void {
     .addOption(
       new Option('--preset <name>', 'ddip: ours, or 200 levels as published (default fast)').choices(['fast', 'published']),
     )
-    .option('--levels <n>', 'ddip: noise levels of the adaptation (default 10; 200 as published)', whole)
+    .option(
+      '--levels <n>',
+      'ddip: noise levels of the adaptation (default 3; 10 where samples are drawn, 200 as published)',
+      whole,
+    )
     .option('--rank <n>', 'ddip: rank of the adapter (default 4)', whole)
     .option('--learning-rate <x>', 'ddip: step of AdamW (default 0.001; 0.0005 as published)', positive)
     .option(
       '--held-out <f>',
-      'ddip: share of the counts that judges the adaptation, 0 for none (default 0.1; 0 as published)',
+      'ddip: share of the counts that judges the adaptation, 0 for none (default 0; 0.1 where samples are drawn)',
       fraction,
     )
     .option(
@@ -230,7 +234,7 @@ const takenBy: readonly (readonly [taken: readonly Method[], options: readonly (
   [['bsrem', 'svrg'], ['gamma']],
   [[...penalised, ...diffusion], ['anatomy']],
   [diffusion, ['model', 'samples', 'steps', 'start', 'startFrom', 'startFwhm', 'startIterations', 'lambda', 'spread', 'lora']],
-  [diffusion, ['zeta', 'eta', 'eps', 'prior', 'condition', 'updates']],
+  [diffusion, ['zeta', 'eta', 'eps', 'prior', 'condition', 'updates', 'final']],
   [['dds'], ['anchor', 'rdpz']],
   [['ddip'], ['saveLora', 'preset', 'levels', 'rank', 'learningRate', 'heldOut']],
 ];
@@ -263,7 +267,7 @@ async function checkCall(path: string, options: Options): Promise<void> {
 }
 
 function samplesOf(method: DiffusionMethod | 'ddip', { preset, ...options }: Options): number {
-  if (method === 'ddip') return options.samples ?? (preset === 'published' ? 0 : 4);
+  if (method === 'ddip') return options.samples ?? (preset === 'published' ? 0 : 1);
   return diffusionSettings(method, { ...options, anatomy: undefined }).samples;
 }
 

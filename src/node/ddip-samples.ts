@@ -1,16 +1,21 @@
-/** @file  DDIP for a whole reconstruction: a first image → + σ₁ n → `ddip.ts`, which adapts the network to the scan; then, with the adapted
- *  network, a few samples of DiffPIR on all counts, and their mean. The published preset ends with the first descent. */
+/** @file  DDIP for a whole reconstruction. What learns is the network's mean mode: at every level its mean of OSEM is brought nearer to the
+ *  image that the data make of it, x_EM; then `post` with the adapted network. Or its diffusion mode, as published: a first image → + σ₁ n →
+ *  `ddip.ts`, down the levels; then, with the adapted network, a few samples of DiffPIR on all counts, and their mean. The published preset ends
+ *  with the first descent. */
 import { array, fill, type Shape3, type Volume } from '../core/array.js';
 import { ModelError, OptionError } from '../core/errors.js';
 import type { PoissonSubset } from '../core/interfaces.js';
 import type { CallOptions } from '../core/iterate.js';
+import { last } from '../core/iterate.js';
 import { noiseField } from '../core/random.js';
 import { mergeLora } from '../network/lora.js';
 import { discrete, sigmaLadder } from '../prior/schedule.js';
 import { type DdipProgress, ddip } from '../recon/ddip.js';
 import { holdOut } from '../recon/held-out.js';
 import { eventLikelihood } from '../recon/likelihood.js';
+import { osem, uniformStart } from '../recon/osem.js';
 import { poissonProx } from '../recon/poisson-prox.js';
+import { relativeProx } from '../recon/relative-prox.js';
 import { type AdaptationOptions, type AdaptedPrior, adaptedPrior } from './adapted-prior.js';
 import type { State } from './course.js';
 import type { DiffusionOptions, StartImage } from './diffusion-methods.js';
@@ -22,13 +27,13 @@ import { type NetworkScale, timeLadder } from './network-prior.js';
 export interface DdipSamplesOptions extends Omit<AdaptationOptions, 'signal'> {
   /** Ours, or the values published for two dimensions: 200 levels, two rounds of five EM-MAP updates and one step of AdamW at each. @default 'fast' */
   readonly preset?: 'fast' | 'published' | undefined;
-  /** Levels of the adaptation. @default 10; published 200 */
+  /** Levels of the adaptation. @default 3, more fit noise; diffusion 10, published 200 */
   readonly levels?: number | undefined;
   /** Rounds of estimate, EM and fit at each level. @default 1; published 2 */
   readonly rounds?: number | undefined;
-  /** EM updates of a round: of one subset each; published: of all data. @default 8; published 5 */
+  /** EM updates of a round: of one subset each; published: of all data. @default 16; diffusion 8, published 5 */
   readonly emUpdates?: number | undefined;
-  /** Share of the counts that the adaptation does not see and is judged by; 0 for no guard. @default 0.1; published 0 */
+  /** Share of the counts that the adaptation does not see and is judged by; 0 for no guard. @default 0; diffusion 0.1, published 0 */
   readonly heldOut?: number | undefined;
   /** η of the adaptation's descent. @default 0.85 */
   readonly ddipEta?: number | undefined;
@@ -46,25 +51,33 @@ interface DdipSettings {
   readonly published: boolean;
   readonly startFrom: StartImage;
   readonly samples: number;
+  readonly mean: boolean;
 }
 
 function ddipSettings(options: DdipSamplesOptions & DiffusionOptions, can: Situation['model']['can']): DdipSettings {
   const published = options.preset === 'published';
-  const { levels = published ? 200 : 10, rounds = published ? 2 : 1, emUpdates = published ? 5 : 8 } = options;
+  // Samples are of the diffusion mode, which then has to learn too.
+  const { samples = published ? 0 : 1 } = options;
+  const { prior = !published && can.includes('mean') && samples === 1 ? 'mean' : 'diffusion' } = options;
+  const mean = prior === 'mean';
   const {
-    heldOut = published ? 0 : 0.1,
+    levels = published ? 200 : mean ? 3 : 10,
+    rounds = published ? 2 : 1,
+    emUpdates = published ? 5 : mean ? 16 : 8,
+    heldOut = published || mean ? 0 : 0.1,
     ddipEta = 0.85,
     startFrom = published ? 'osem' : can.includes('mean') ? 'mean' : 'rdp',
   } = options;
   const { rank = 4, layers, biases = true, patches = 2, seed = 1 } = options;
   const { learningRate = published ? 5e-4 : 1e-3, weightDecay = published ? 0.01 : 0, fits = published ? 1 : 6 } = options;
-  const { samples = published ? 0 : 4 } = options;
   if (!(Number.isInteger(samples) && samples >= 0))
     throw new OptionError('Number of samples', { key: 'samples', expected: 'a whole number', found: samples });
   if (!(heldOut >= 0 && heldOut < 1))
     throw new OptionError('Counts held out', { key: 'heldOut', expected: 'a share in [0, 1)', found: heldOut });
-  const adaptation = { rank, layers, biases, patches, seed, learningRate, weightDecay, fits };
-  return { levels, rounds, emUpdates, heldOut, ddipEta, startFrom, samples, published, adaptation };
+  if (mean && samples !== 1)
+    throw new OptionError('An adapted mean mode gives one image', { key: 'samples', expected: '1', found: samples });
+  const adaptation = { prior, rank, layers, biases, patches, seed, learningRate, weightDecay, fits };
+  return { levels, rounds, emUpdates, heldOut, ddipEta, startFrom, samples, published, mean, adaptation };
 }
 
 /** What an adapted reconstruction leaves besides its image. */
@@ -89,7 +102,9 @@ export async function ddipSamples(
     });
   const settings = ddipSettings({ ...options, ...options.ddip }, model.can);
   const { scale } = await scaleOf(situation, options);
-  const condition = options.condition === 'osem' ? situation.osemImage : undefined;
+  const split =
+    settings.heldOut > 0 ? await holdOut(situation.subsets, settings.heldOut, { seed: options.seed ?? 1, signal }) : undefined;
+  const condition = await conditionOf(situation, settings, split?.fit, options);
   let prior: AdaptedPrior | undefined;
   try {
     const known = { anatomy: options.anatomy, condition };
@@ -98,7 +113,7 @@ export async function ddipSamples(
     const count = made.adapter().values.length;
     let image: Volume | undefined;
     const values = await course.phase('adapter', [1, 1, count], async (found) => {
-      image = await descend(situation, settings, scale, made, options, found);
+      image = await descend(situation, settings, scale, made, split, options, found);
       return array([1, 1, count], made.adapter().values);
     });
     const adapter = { lora: made.adapter().lora, values: values.data };
@@ -106,8 +121,9 @@ export async function ddipSamples(
     if (settings.samples > 0 || !image) {
       model.load(mergeLora(model.card.architecture, adapter.lora, model.parameters, adapter.values));
       const onProgress: Situation['onProgress'] = (done, doing) => situation.onProgress(0.6 + 0.4 * done, doing);
-      const { samples } = settings;
-      const result = await hqsSamples('diffpir', { ...situation, onProgress }, { ...options, samples: Math.max(1, samples) });
+      const { samples, mean } = settings;
+      const how = { ...options, startFrom: mean ? undefined : options.startFrom, samples: Math.max(1, samples) };
+      const result = await hqsSamples(mean ? 'post' : 'diffpir', { ...situation, onProgress }, how);
       return { ...result, adapter, parameters: { ...result.parameters, adaptation } };
     }
     const parameters = { adaptation, suvPerUnit: scale.suvPerUnit, model: model.card.name, modelSha256: model.card.sha256 };
@@ -118,38 +134,53 @@ export async function ddipSamples(
   }
 }
 
+/** What the network is given besides x: where the mean mode learns, OSEM of the counts that it learns from. */
+async function conditionOf(
+  { osemImage, passes }: Situation,
+  { mean }: DdipSettings,
+  fit: readonly PoissonSubset[] | undefined,
+  { condition, signal }: DiffusionOptions,
+): Promise<Volume | undefined> {
+  if (!mean) return condition === 'osem' ? osemImage : undefined;
+  if (fit === undefined) return osemImage;
+  return (await last(osem(fit, { epochs: passes, initial: uniformStart(fit), signal }))).image;
+}
+
 /** The descent that adapts. @returns the adapted network's image at its end. */
 async function descend(
   situation: Situation,
   settings: DdipSettings,
   scale: NetworkScale,
   prior: AdaptedPrior,
+  split: Awaited<ReturnType<typeof holdOut>> | undefined,
   options: DiffusionOptions & CallOptions,
   found: State | undefined,
 ): Promise<Volume> {
   const { subsets, grid, course, onProgress } = situation;
-  const { published, levels, rounds, emUpdates, ddipEta } = settings;
-  const { signal, seed = 1, start = 0.3, lambda = 0.3 } = options;
+  const { published, mean, levels, rounds, emUpdates, ddipEta } = settings;
+  const { signal, seed = 1, start = 0.3, lambda = mean ? 40 : 0.3 } = options;
   const shape = grid.shape as Shape3;
   const sigmas = published
     ? sigmaLadder(199, levels, discrete()).map((sigma) => sigma / scale.noise)
-    : timeLadder(scale, start, levels);
+    : // The mean mode knows no levels: they count the rounds.
+      mean
+      ? Float64Array.from({ length: levels + 1 }, (_, i) => levels - i)
+      : timeLadder(scale, start, levels);
   const noise = (level: number): Volume => noiseField(shape, seed, 1_000_000 + level + 1);
-  const split = settings.heldOut > 0 ? await holdOut(subsets, settings.heldOut, { seed, signal }) : undefined;
   const held = split?.held;
   const heldOut = held && ((image: Volume, call: CallOptions) => likelihoodOf(held, image, call));
   const numbers = found?.numbers ?? {};
-  const prox = poissonProx(split?.fit ?? subsets, {
+  const prox = (mean ? relativeProx : poissonProx)(split?.fit ?? subsets, {
     ...{ updates: emUpdates, exactIterations: emUpdates, firstSubset: numbers.nextSubset ?? 0 },
   });
   if (found) prior.restore(arraysOf(found, 'now '));
-  const first = found ? undefined : await startImage({ startFrom: settings.startFrom, startIterations: options.startIterations ?? 5 }, situation, scale, { ...options, ...(published ? { startFwhm: 0 } : {}) }); // biome-ignore format: one call
+  const first = found ? undefined : mean ? situation.osemImage : await startImage({ startFrom: settings.startFrom, startIterations: options.startIterations ?? 5 }, situation, scale, { ...options, ...(published ? { startFwhm: 0 } : {}) }); // biome-ignore format: one call
   const n = noise(-1).data;
   const from = first ? fill(shape, (i) => first.data[i]! + sigmas[0]! * n[i]!) : array(shape, found!.arrays.x);
   let image = found ? array(shape, found.arrays.image) : first!;
   for await (const step of ddip(prior, (v, rho, call) => prox(v, rho, { ...call, exact: published }), sigmas, from, {
-    ...{ rounds, eta: ddipEta, noise, restart: published, heldOut, signal },
-    weight: published ? constantWeight(subsets, 1e-5) : (sigma) => lambda / sigma ** 2,
+    ...{ rounds, eta: mean ? 0 : ddipEta, noise, restart: published, heldOut, signal },
+    weight: published ? constantWeight(subsets, 1e-5) : (sigma) => (mean ? lambda : lambda / sigma ** 2),
     progress: found && progressOf(found),
   })) {
     image = step.image;

@@ -28,6 +28,8 @@ export interface Situation {
   /** The data step of HQS on these data, on the device where there is one. */
   readonly dataStep: (options: PoissonProxOptions) => PoissonProx;
   readonly osemImage: Volume;
+  /** Its passes over the data. */
+  readonly passes: number;
   readonly grid: Grid;
   readonly engine: ProjectorEngine;
   readonly position: PatientPosition;

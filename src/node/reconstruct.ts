@@ -156,7 +156,18 @@ export async function reconstruct(
     if (isPenalised(method)) result = await withPenalty(method, subsets, osemImage, grid, course, options, after);
     if (isDiffusion(method)) {
       const dataStep = (step: PoissonProxOptions) => (resident ? residentProx(resident, step) : poissonProx(subsets, step));
-      const situation = { subsets, dataStep, osemImage, grid, engine, position, model: model!, course, onProgress: after };
+      const situation = {
+        subsets,
+        dataStep,
+        osemImage,
+        passes: iterations,
+        grid,
+        engine,
+        position,
+        model: model!,
+        course,
+        onProgress: after,
+      };
       result = await withNetwork(method, situation, options);
     }
     const { image, spread, parameters, warnings, adapter } = result;

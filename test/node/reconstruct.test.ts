@@ -209,6 +209,48 @@ describe('reconstruct', () => {
     expect(existsSync(checkpoint)).toBe(false);
   });
 
+  it('ddip without samples lets the mean mode learn, goes on where it was stopped, and is post with what was learned', async () => {
+    const scan = await scanOf();
+    const checkpoint = join(dir, 'mean.partial');
+    const plain = { subsets: 4, model: trainable, checkpoint };
+    for (const heldOut of [0, 0.2]) {
+      const options = { ...plain, method: 'ddip', ddip: { ...ddip, heldOut } } as const;
+      const whole = await reconstruct(scan, grid, engine, options);
+      expect(whole.trace.filter(({ phase }) => phase === 'adapter')).toHaveLength(ddip.levels);
+      const { loss: first, heldOut: judged } = whole.trace.find(({ phase }) => phase === 'adapter')!;
+      expect(typeof judged).toBe(heldOut > 0 ? 'number' : 'undefined');
+      expect(whole.trace.findLast(({ phase, loss }) => phase === 'adapter' && loss !== undefined)!.loss).toBeLessThan(
+        Number(first),
+      );
+      const control = new AbortController();
+      let steps = 0;
+      const onImage = (): void => {
+        if (++steps === 10) control.abort(new Error('enough'));
+      };
+      await expect(reconstruct(scan, grid, engine, { ...options, onImage, signal: control.signal })).rejects.toThrow('enough');
+      const { image, trace, adapter } = await reconstruct(scan, grid, engine, options);
+      expect(image.values.data).toEqual(whole.image.values.data);
+      expect(trace.map(({ phase, step }) => [phase, step])).toEqual(whole.trace.map(({ phase, step }) => [phase, step]));
+      const post = await reconstruct(scan, grid, engine, plain);
+      expect(post.parameters.method).toBe('post');
+      expect(maxDifference(image.values, post.image.values)).toBeGreaterThan(1e-4);
+      expect((await reconstruct(scan, grid, engine, { ...plain, adapter })).image.values.data).toEqual(image.values.data);
+    }
+    const wrong = { ...plain, method: 'ddip', samples: 2, ddip: { prior: 'mean' } } as const;
+    await expect(reconstruct(scan, grid, engine, wrong)).rejects.toThrow(/one image/);
+  });
+
+  it('ends the samples of diffpir with the data, where asked', async () => {
+    const scan = await scanOf();
+    const run = async (final: number): Promise<Reconstruction> =>
+      reconstruct(scan, grid, engine, { ...quick, method: 'diffpir', model: made().model, final });
+    const [without, weak, strong] = [await run(0), await run(10), await run(1e9)];
+    expect(maxDifference(strong.image.values, without.image.values)).toBeLessThan(1e-4);
+    expect(weak.deviancePerBin).toBeLessThan(without.deviancePerBin);
+    expect(weak.spread!.values.data).toEqual(without.spread!.values.data);
+    await expect(run(-1)).rejects.toThrow(/final/);
+  });
+
   it('refuses the checkpoint of other options, unless it may be replaced', async () => {
     const scan = await scanOf();
     const checkpoint = join(dir, 'other.partial');
