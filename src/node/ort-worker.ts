@@ -1,5 +1,7 @@
 /** @file  One worker thread of an ONNX Runtime pool: opens a session per program, keeps it, and runs what it is sent.
  *  It knows nothing of networks; `shared` values (the parameters) stay here between runs. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Program } from '../network/graph.js';
 import type { GraphRunner, Tensors } from '../network/runner.js';
@@ -13,12 +15,13 @@ export type Request =
 /** What comes back, once for every `run`. */
 export type Reply = { readonly outputs: Tensors } | { readonly error: { readonly name: string; readonly message: string } };
 
+const options = (workerData ?? {}) as SessionOptions;
 const sessions = new Map<number, Promise<GraphRunner>>();
 let shared: Tensors = {};
 
 parentPort?.on('message', (request: Request) => {
   if (request.kind === 'open') {
-    const session = openSession(request.description, (workerData ?? {}) as SessionOptions);
+    const session = openSession(request.description, options);
     session.catch(() => {}); // the run that follows reports it
     sessions.set(request.program, session);
   } else if (request.kind === 'share') {
@@ -32,6 +35,7 @@ async function run(program: number, feeds: Tensors): Promise<void> {
   try {
     const session = await sessions.get(program)!;
     const outputs = await session.run(feeds);
+    collect();
     reply(
       { outputs },
       Object.values(outputs).map(({ buffer }) => buffer as ArrayBuffer),
@@ -44,4 +48,11 @@ async function run(program: number, feeds: Tensors): Promise<void> {
 
 function reply(message: Reply, transfer: ArrayBuffer[] = []): void {
   parentPort!.postMessage(message, transfer);
+}
+
+/** Collects the feeds of earlier runs where memory is short: the heap that holds them is small, so the engine would keep gigabytes for long. */
+const collect: () => void = options.frugal ? collector() : () => {};
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
 }
