@@ -113,9 +113,18 @@ const afterwards: readonly Method[] = [
 
 const joint: readonly Method[] = [
   {
-    ...{ name: 'post', about: 'post-mean, then 3 passes of EM anchored at it by a relative deviation 1/√λ', knob: 'λ' },
-    ...{ strengths: [40, 20, 80], few: [10, 40, 160] },
+    ...{
+      name: 'post',
+      about: 'post-mean, then 3 passes of EM anchored at it by a relative deviation 1/√λ, what they change smooth',
+      knob: 'λ',
+    },
+    ...{ strengths: [5, 2.5, 10], few: [2, 5, 20] },
     run: recon((lambda) => ({ method: 'post', lambda })),
+  },
+  {
+    ...{ name: 'post-rough', about: 'with no penalty on the change', knob: 'λ', ablationOf: 'post' },
+    ...{ strengths: [11, 40], tiers: notHeldOut },
+    run: recon((lambda) => ({ method: 'post', lambda, smooth: 0 })),
   },
   {
     ...{ name: 'post-even', about: 'with the same anchor everywhere, 10 EM updates', knob: 'λ', ablationOf: 'post' },
@@ -198,7 +207,7 @@ const joint: readonly Method[] = [
     run: recon((start) => ({ ...ddip, start, samples: 4, ddip: { prior: 'diffusion' } })),
   },
   {
-    ...{ name: 'ddip-lambda', about: 'with another weight', knob: 'λ', strengths: [10, 160], ablationOf: 'ddip', tiers: full },
+    ...{ name: 'ddip-lambda', about: 'with another weight', knob: 'λ', strengths: [2, 20], ablationOf: 'ddip', tiers: full },
     run: recon((lambda) => ({ ...ddip, lambda })),
   },
   {

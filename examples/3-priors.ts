@@ -40,7 +40,7 @@ console.log('BSREM + RDP', psnr(penalised.image));
 
 // %% [markdown]
 // ## The diffusion prior
-// Network and data in turns, down a ladder of noise levels; the network is given nothing but the image of the moment. Few levels and one sample here: the default is 12 and 4.
+// Network and data in turns, down a ladder of noise levels; the network is given nothing but the image of the moment. Few levels and one sample here: the default is 3 and 4.
 // (Written `model: model`, because tslab does not know the short form for a variable of another cell.)
 
 // %%
@@ -49,7 +49,7 @@ const diffusion = await reconstruct(scan, grid, engine, {
   method: 'diffpir',
   model: model,
   unit: 'SUV',
-  steps: 6,
+  steps: 2,
   samples: 1,
   seed: 1,
 });

@@ -37,6 +37,7 @@ interface Options
     | 'steps'
     | 'lambda'
     | 'final'
+    | 'smooth'
     | 'zeta'
     | 'samples'
     | 'startFwhm'
@@ -122,7 +123,7 @@ export function recon(program: Command): void {
     )
     .option('--start-fwhm <mm>', 'filter of an OSEM start; 0 for none (default 1.5 voxels)', notNegative)
     .option('--start-iterations <n>', 'passes of BSREM for an RDP start (default 5)', whole)
-    .option('--lambda <x>', 'diffusion methods: weight of the prior, no unit (default 1; pnp-hqs 0.3, post 40)', positive)
+    .option('--lambda <x>', 'diffusion methods: weight of the prior, no unit (default 1; pnp-hqs 0.3, post 5)', positive)
     .option('--zeta <x>', 'diffusion methods: share of fresh noise, in [0, 1] (default 0.3)', share)
     .option('--eta <x>', 'diffusion methods: η of DDIM in [0, 1], in place of --zeta (dds 0.1)', share)
     .addOption(
@@ -140,7 +141,12 @@ export function recon(program: Command): void {
       ]),
     )
     .option('--updates <n>', 'diffusion methods: subset updates of a data step (default 2; dds 5, post 24)', whole)
-    .option('--final <x>', 'weight of the samples’ mean in a last step with all data; 0 for none (diffpir, ddip 40)', notNegative)
+    .option('--final <x>', 'weight of the samples’ mean in a last step with all data; 0 for none (diffpir 5)', notNegative)
+    .option(
+      '--smooth <x>',
+      'post, and that last step: how smooth what the data change is, no unit; 0 for any (default 0.03)',
+      notNegative,
+    )
     .option('--anchor <x>', 'dds: weight of the network’s image, no unit (default 0.1)', positive)
     .option('--rdpz <x>', 'dds: strength of relative differences between slices, no unit (default 0)', notNegative)
     .option('--spread <file>', 'diffusion methods: write the standard deviation over the samples')
@@ -234,7 +240,7 @@ const takenBy: readonly (readonly [taken: readonly Method[], options: readonly (
   [['bsrem', 'svrg'], ['gamma']],
   [[...penalised, ...diffusion], ['anatomy']],
   [diffusion, ['model', 'samples', 'steps', 'start', 'startFrom', 'startFwhm', 'startIterations', 'lambda', 'spread', 'lora']],
-  [diffusion, ['zeta', 'eta', 'eps', 'prior', 'condition', 'updates', 'final']],
+  [diffusion, ['zeta', 'eta', 'eps', 'prior', 'condition', 'updates', 'final', 'smooth']],
   [['dds'], ['anchor', 'rdpz']],
   [['ddip'], ['saveLora', 'preset', 'levels', 'rank', 'learningRate', 'heldOut']],
 ];

@@ -19,7 +19,7 @@ import { relativeProx } from '../recon/relative-prox.js';
 import { type AdaptationOptions, type AdaptedPrior, adaptedPrior } from './adapted-prior.js';
 import type { State } from './course.js';
 import type { DiffusionOptions, StartImage } from './diffusion-methods.js';
-import { constantWeight, hqsSamples, type Samples, type Situation, scaleOf, seen, startImage } from './hqs-samples.js';
+import { constantWeight, evenly, hqsSamples, type Samples, type Situation, scaleOf, seen, startImage } from './hqs-samples.js';
 import type { Adapter } from './lora-file.js';
 import { isTrainable } from './model-folder.js';
 import { type NetworkScale, timeLadder } from './network-prior.js';
@@ -158,7 +158,7 @@ async function descend(
 ): Promise<Volume> {
   const { subsets, grid, course, onProgress } = situation;
   const { published, mean, levels, rounds, emUpdates, ddipEta } = settings;
-  const { signal, seed = 1, start = 0.3, lambda = mean ? 40 : 0.3 } = options;
+  const { signal, seed = 1, start = 0.3, lambda = mean ? 5 : 0.3, smooth = 0.03 } = options;
   const shape = grid.shape as Shape3;
   const sigmas = published
     ? sigmaLadder(199, levels, discrete()).map((sigma) => sigma / scale.noise)
@@ -170,9 +170,11 @@ async function descend(
   const held = split?.held;
   const heldOut = held && ((image: Volume, call: CallOptions) => likelihoodOf(held, image, call));
   const numbers = found?.numbers ?? {};
-  const prox = (mean ? relativeProx : poissonProx)(split?.fit ?? subsets, {
-    ...{ updates: emUpdates, exactIterations: emUpdates, firstSubset: numbers.nextSubset ?? 0 },
-  });
+  const fit = split?.fit ?? subsets;
+  const firstSubset = numbers.nextSubset ?? 0;
+  const prox = mean
+    ? relativeProx(fit, { updates: emUpdates, firstSubset, smooth: await evenly({ smooth }, situation, signal) })
+    : poissonProx(fit, { updates: emUpdates, exactIterations: emUpdates, firstSubset });
   if (found) prior.restore(arraysOf(found, 'now '));
   const first = found ? undefined : mean ? situation.osemImage : await startImage({ startFrom: settings.startFrom, startIterations: options.startIterations ?? 5 }, situation, scale, { ...options, ...(published ? { startFwhm: 0 } : {}) }); // biome-ignore format: one call
   const n = noise(-1).data;

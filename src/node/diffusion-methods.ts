@@ -1,5 +1,6 @@
 /** @file  The diffusion family as settings of one loop (`hqs.ts`). Each preset is a published method, moved where a small 3D network asks for
- *  it: fewer levels, a start from an image; `post` is ours: the network's mean of OSEM, then the data, trusting it by a relative deviation. The network's own mean of the OSEM image was the best start that was tried, and BSREM the best
+ *  it: fewer levels, a start from an image; `post` is ours: the network's mean of OSEM, then the data, trusting it by a
+ *  relative deviation, and its error to be smooth. The network's own mean of the OSEM image was the best start that was tried, and BSREM the best
  *  without one; from it each further level of the diffusion mode lost, so DiffPIR goes up a little way only, and ends with the data. Everything can be set by hand. */
 import type { Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
@@ -28,7 +29,7 @@ export interface DiffusionOptions extends CallOptions {
   readonly startIterations?: number | undefined;
   /** Noise levels. @default 3; pnp-hqs 8; dds 50; post 1 */
   readonly steps?: number | undefined;
-  /** λ: weight of the prior, ρ = λ/σ²; post: of the network's image, 1/(its relative standard deviation)², see `relative-prox.ts`. @default 1; pnp-hqs 0.3, post 40 */
+  /** λ: weight of the prior, ρ = λ/σ²; post: of the network's image, 1/(its relative standard deviation)², see `relative-prox.ts`. @default 1; pnp-hqs 0.3, post 5 */
   readonly lambda?: number | undefined;
   /** dds: weight of the anchor, the same at all levels, in the curvature that the data have at the mean activity. @default 0.1 */
   readonly anchor?: number | undefined;
@@ -52,8 +53,10 @@ export interface DiffusionOptions extends CallOptions {
   readonly exactIterations?: number | undefined;
   /** Share of the levels, the last ones, that take all data. @default 0.2 */
   readonly exactShare?: number | undefined;
-  /** Weight of the samples' mean in a last step with all data, as λ of post; 0 for no such step. @default 40; dds, pnp-hqs, post 0 */
+  /** Weight of the samples' mean in a last step with all data, as λ of post; 0 for no such step. @default 5; dds, pnp-hqs, post 0 */
   readonly final?: number | undefined;
+  /** post, and the last step of the samples' mean: strength of a quadratic penalty on what the data change, no unit, as β of map-em; 0 for none. @default 0.03 */
+  readonly smooth?: number | undefined;
   /** Samples that are averaged. @default 4; dds, pnp-hqs, post 1 */
   readonly samples?: number | undefined;
   /** @default 1 */
@@ -65,7 +68,7 @@ export type DiffusionSettings = Required<
   Pick<
     { [K in keyof DiffusionOptions]: Exclude<DiffusionOptions[K], undefined> },
     | ('start' | 'startFrom' | 'startIterations' | 'steps' | 'lambda' | 'zeta' | 'eps' | 'prior' | 'condition')
-    | ('updates' | 'exactIterations' | 'exactShare' | 'samples' | 'seed' | 'anchor' | 'rdpz' | 'final')
+    | ('updates' | 'exactIterations' | 'exactShare' | 'samples' | 'seed' | 'anchor' | 'rdpz' | 'final' | 'smooth')
   >
 > &
   Pick<DiffusionOptions, 'eta'>;
@@ -73,10 +76,10 @@ export type DiffusionSettings = Required<
 const common: DiffusionSettings = {
   ...{ start: 0.3, startFrom: 'mean', startIterations: 5, steps: 8, lambda: 0.3, anchor: 0.1, rdpz: 0 },
   ...{ zeta: 0.3, eta: undefined, eps: 'rederived', prior: 'diffusion', condition: 'none' },
-  ...{ updates: 2, exactIterations: 3, exactShare: 0.2, samples: 1, final: 0, seed: 1 },
+  ...{ updates: 2, exactIterations: 3, exactShare: 0.2, samples: 1, final: 0, smooth: 0.03, seed: 1 },
 };
 const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
-  diffpir: { ...common, start: 0.15, steps: 3, lambda: 1, samples: 4, final: 40 },
+  diffpir: { ...common, start: 0.15, steps: 3, lambda: 1, samples: 4, final: 5 },
   'pnp-hqs': { ...common, eps: 'none' },
   dds: { ...common, start: 0.95, startFrom: 'noise', steps: 50, eta: 0.1, eps: 'network', updates: 5 },
   post: {
@@ -84,7 +87,7 @@ const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
     start: 0.1,
     startFrom: 'osem',
     steps: 1,
-    lambda: 40,
+    lambda: 5,
     eps: 'none',
     prior: 'mean',
     updates: 24,
@@ -111,8 +114,10 @@ export function diffusionSettings(
   const { samples, eps, startFrom, prior, condition } = settings;
   if (!(Number.isInteger(samples) && samples > 0))
     throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
-  if (!(settings.final >= 0 && settings.final < Infinity))
-    throw new OptionError('Weight of the last step', { key: 'final', expected: 'a finite number ≥ 0', found: settings.final });
+  for (const key of ['final', 'smooth'] as const) {
+    if (!(settings[key] >= 0 && settings[key] < Infinity))
+      throw new OptionError('Weight in the last step', { key, expected: 'a finite number ≥ 0', found: settings[key] });
+  }
   if (eps === 'none' && samples > 1)
     throw new OptionError('Without fresh noise all samples are the same', { key: 'samples', expected: '1', found: samples });
   if (eps === 'none' && startFrom === 'noise')

@@ -2,11 +2,12 @@
  *  asked for, the data have the last word: a data step anchored at the mean, by a relative deviation. */
 import { array, fill, type Shape3, size, total, type Volume } from '../core/array.js';
 import type { Grid } from '../core/image.js';
-import type { Penalty, PoissonSubset } from '../core/interfaces.js';
+import type { Penalty, PoissonSubset, SeparablePenalty } from '../core/interfaces.js';
 import { noiseField } from '../core/random.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { resampledNote } from '../denoise/unlike.js';
 import type { PatientPosition } from '../geometry/frame.js';
+import { quadratic } from '../prior/quadratic.js';
 import { rdp, rdpEpsilon } from '../prior/rdp.js';
 import type { ProjectorEngine } from '../projector/engine.js';
 import { ddsStep } from '../recon/dds-step.js';
@@ -65,7 +66,8 @@ export async function hqsSamples(method: DiffusionMethod, situation: Situation, 
   const prior = await (settings.prior === 'mean'
     ? meanPrior(model, scale, { anatomy }, { signal })
     : diffusionPrior(model, scale, { anatomy, condition }, { signal }));
-  const makeStep = await dataStepOf(method, settings, situation, smooth, signal);
+  const even = method === 'post' || settings.final > 0 ? await evenly(settings, situation, signal) : undefined;
+  const makeStep = await dataStepOf(method, settings, situation, smooth, even, signal);
   const { lambda } = settings;
   const weight = method === 'dds' ? constantWeight(subsets, settings.anchor) : method === 'post' ? () => lambda : undefined;
 
@@ -107,7 +109,8 @@ export async function hqsSamples(method: DiffusionMethod, situation: Situation, 
   const told = resampledNote(grid.voxelSize, scale.there.voxelSize, model.card);
   const twice =
     'The network was given the OSEM image of the same data that the likelihood uses: they count twice, and the spread is too small.';
-  if (settings.final > 0) mean = seen(await relativeProx(subsets)(mean, settings.final, { signal }), osemImage, subsets);
+  if (settings.final > 0)
+    mean = seen(await relativeProx(subsets, { smooth: even })(mean, settings.final, { signal }), osemImage, subsets);
   return {
     image: mean,
     ...(samples > 1 ? { spread: fill(shape, (i) => Math.sqrt(Math.max(0, squares.data[i]!) / (samples - 1))) } : {}),
@@ -171,12 +174,23 @@ async function dataStepOf(
   { rdpz }: DiffusionSettings,
   { subsets, dataStep, grid }: Situation,
   image: Volume,
+  smooth: SeparablePenalty | undefined,
   signal: AbortSignal | undefined,
 ): Promise<(options: PoissonProxOptions) => PoissonProx> {
-  if (method === 'post') return ({ updates, firstSubset }) => relativeProx(subsets, { updates, firstSubset });
+  if (method === 'post') return ({ updates, firstSubset }) => relativeProx(subsets, { updates, firstSubset, smooth });
   if (method !== 'dds') return dataStep;
   const penalty = rdpz > 0 ? await betweenSlices(rdpz, subsets, grid, image, signal) : undefined;
   return ({ updates, firstSubset }) => ddsStep(subsets, { updates, firstSubset, penalty });
+}
+
+/** What keeps the data's correction of an image smooth, scaled as in `penalised.ts`. */
+export async function evenly(
+  { smooth }: Pick<DiffusionSettings, 'smooth'>,
+  { subsets, osemImage, grid }: Situation,
+  signal: AbortSignal | undefined,
+): Promise<SeparablePenalty | undefined> {
+  if (smooth === 0) return undefined;
+  return quadratic(grid, { beta: smooth, kappa: await kappa(subsets, osemImage, { signal }) });
 }
 
 /** RDPz: relative differences of neighbours in z alone, scaled as in `penalised.ts`. */

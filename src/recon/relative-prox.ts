@@ -1,17 +1,26 @@
 /** @file  The data step for an image that is thought to be wrong by about the same share everywhere, such as a network's:
- *    argminₓ≥0  L(x) + ρ/2 Σ_j w_j (x_j − v_j)²,   w_j = 1/(v_j² + m² v̄²),   v̄ = Σ v²/Σ v,   m = 0.3
+ *    argminₓ≥0  L(x) + ρ/2 Σ_j w_j (x_j − v_j)² + S(x − v),   w_j = 1/(v_j² + m² v̄²),   v̄ = Σ v²/Σ v,   m = 0.3
  *  1/√ρ is the relative standard deviation that v is trusted to; below m of the mean activity v̄ (weighted by itself, so that air does not
  *  count) it is taken of m v̄, lest cold voxels stay where they are. ρ has no unit, and v decides where the data may move it: much in a hot
- *  lesion, little in the liver around it, where an even weight lets the same noise in everywhere before the lesion has moved. By De Pierro's
- *  EM, subset by subset, as in `poisson-prox.ts`: of K subsets each has the share ρ/K of the penalty. */
+ *  lesion, little in the liver around it, where an even weight lets the same noise in everywhere before the lesion has moved. S, a quadratic penalty on
+ *  the difference, says that a network's error is smooth and the data's noise is not. By De Pierro's EM, subset by subset, as in
+ *  `poisson-prox.ts`: of K subsets each has the K-th part of both penalties, whose surrogates are added,
+ *    σ_j = ρ w_j + ρ_S,   anchor u_j = v_j + ρ_S a_S/σ_j,   (ρ_S, a_S) of S at x − v. */
 import { expectShape, fill, type Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
-import type { PoissonSubset, ProxOptions } from '../core/interfaces.js';
+import type { PoissonSubset, ProxOptions, SeparablePenalty } from '../core/interfaces.js';
 import { checkInteger, FLOOR, type PoissonProx, type PoissonProxOptions, positiveRoot } from './poisson-prox.js';
 import { backprojectedRatio, checkedSubsets, meanActivity } from './subset.js';
 
 /** m: where relative ends. */
 const LEAST = 0.3;
+
+export interface RelativeProxOptions extends Pick<PoissonProxOptions, 'firstSubset'> {
+  /** Subset updates per call. @default three passes */
+  readonly updates?: number | undefined;
+  /** S, in counts. @default none */
+  readonly smooth?: SeparablePenalty | undefined;
+}
 
 /**
  * @returns (v, ρ) ↦ x ≥ 0; ρ ≥ 0 has no unit. `exact` changes nothing: with updates enough for some passes, all data have been seen.
@@ -19,7 +28,7 @@ const LEAST = 0.3;
  */
 export function relativeProx(
   subsets: readonly PoissonSubset[],
-  { updates = 3 * subsets.length, firstSubset = 0 }: Pick<PoissonProxOptions, 'updates' | 'firstSubset'> = {},
+  { updates = 3 * subsets.length, firstSubset = 0, smooth }: RelativeProxOptions = {},
 ): PoissonProx {
   const data = checkedSubsets(subsets);
   checkInteger('updates', updates, 1, Infinity);
@@ -38,10 +47,15 @@ export function relativeProx(
       const back = (await backprojectedRatio(data[next]!, x, { signal })).data;
       const s = data[next]!.sensitivity.data;
       const before = x.data;
+      const difference = smooth && fill(inShape, (j) => before[j]! - v.data[j]!);
+      const even = difference && (await smooth.surrogate(difference, { signal }));
       x = fill(inShape, (j) => {
-        const share = (rho * w[j]!) / data.length;
+        const evenly = even === undefined ? 0 : even.rho.data[j]!;
+        const whole = rho * w[j]! + evenly;
+        const share = whole / data.length;
         if (share === 0 && s[j]! <= 0) return before[j]!;
-        return positiveRoot(share, s[j]! - share * v.data[j]!, before[j]! * back[j]!);
+        const anchor = v.data[j]! + (evenly > 0 ? (evenly / whole) * even!.anchor.data[j]! : 0);
+        return positiveRoot(share, s[j]! - share * anchor, before[j]! * back[j]!);
       });
       next = (next + 1) % data.length;
     }

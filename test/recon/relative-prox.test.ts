@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { array, fill } from '../../src/core/array.js';
+import { centredGrid } from '../../src/core/image.js';
 import { last } from '../../src/core/iterate.js';
+import { quadratic } from '../../src/prior/quadratic.js';
 import { osem } from '../../src/recon/osem.js';
 import { relativeProx, relativeWeights } from '../../src/recon/relative-prox.js';
 import { maxDifference, poissonDraw, randomMatrix, subsetsOf, times, volume } from './toy.js';
@@ -39,6 +41,25 @@ describe('relativeProx', () => {
       return Math.abs(xj * (a.reduce((all, row, i) => all + row[j]! * (1 - y[i]! / ybar[i]!), 0) + anchor)) / (s * 5);
     });
     expect(Math.max(...residual)).toBeLessThan(1e-5);
+  });
+
+  it('with a penalty on the difference reaches the minimum of the sum, and splits that too', async () => {
+    const grid = centredGrid([1, 1, 7], [4, 4, 4]);
+    const smooth = quadratic(grid, { beta: 0.7, kappa: volume([1, 2, 0.5, 1, 1, 3, 1]) });
+    const rho = 4;
+    const x = (await relativeProx(subsetsOf(a, y, b, 1), { updates: 3000, smooth })(v, rho)).data;
+    const { gradient } = await smooth.derivatives(volume(Array.from(x, (value, j) => value - v.data[j]!)));
+    const [ybar, w] = [times(a, x, b), relativeWeights(v)];
+    const residual = [...x].map((xj, j) => {
+      const s = a.reduce((all, row) => all + row[j]!, 0);
+      const data = a.reduce((all, row, i) => all + row[j]! * (1 - y[i]! / ybar[i]!), 0);
+      return Math.abs(xj * (data + rho * w[j]! * (xj - v.data[j]!) + gradient.data[j]!)) / (s * 5);
+    });
+    expect(Math.max(...residual)).toBeLessThan(1e-5);
+    const [one] = subsetsOf(a, y, b, 1);
+    const three = quadratic(grid, { beta: 3 * 0.7, kappa: volume([1, 2, 0.5, 1, 1, 3, 1]) });
+    const repeated = await relativeProx([one!, one!, one!], { updates: 3000, smooth: three })(v, 3 * rho);
+    expect(maxDifference(repeated.data, x)).toBeLessThan(1e-5);
   });
 
   it('splits the penalty among its subsets: one subset three times over weighs as its data do', async () => {
