@@ -45,7 +45,7 @@ const unknown = only?.find((name) => !all.some((method) => method.name === name)
 if (unknown) throw new Error(`--only ${unknown}: expected some of ${all.map(({ name }) => name).join(', ')}`);
 const methods = given.page ? [] : all.filter(({ name }) => !only || only.includes(name));
 
-// A file of other settings is not gone on with; results of other weights are made again.
+// A file of other settings is not gone on with; results of other weights are made again, and those of strengths no longer swept are left out.
 mkdirSync(join(out, 'slices'), { recursive: true });
 const log = join(out, `${tier}.jsonl`);
 const setup = { tier, doses, realisations };
@@ -64,6 +64,7 @@ const same = (a: Place, b: Place): boolean =>
 // Two runs at once may have made a cell twice.
 const cells = (parsed.slice(1) as Cell[])
   .filter(({ weights }) => weights === null || weights === model.card.sha256)
+  .filter(({ method, strength }) => all.every((known) => known.name !== method || strengthsOf(known, tier).includes(strength)))
   .filter((cell, i, list) => list.findIndex((other) => same(cell, other)) === i);
 writeFileSync(log, [{ setup }, ...cells].map((line) => `${JSON.stringify(line)}\n`).join(''));
 

@@ -183,6 +183,7 @@ describe('reconstruct', () => {
     ['svrg', 17],
     ['map-em', 10],
     ['diffpir', 9],
+    ['diffpir', 13],
     ['diffpir', 14],
     ['diffpir', 17],
     ['ddip', 14],
@@ -247,6 +248,20 @@ describe('reconstruct', () => {
         await reconstruct(scan, grid, engine, { ...optionsOf('ddip'), model: trainable, ddip: { ...ddip, levels: 1, heldOut } })
       ).trace.find(({ phase }) => phase === 'adapter')!.loss;
     expect(await loss(0.5)).not.toBe(await loss(0));
+  });
+
+  it('keeps smooth what the data change of the network’s image', async () => {
+    const scan = await scanOf();
+    const run = async (lambda: number, smooth?: number): Promise<Float32Array> =>
+      (await reconstruct(scan, grid, engine, { model: made().model, subsets: 4, lambda, smooth })).image.values.data;
+    const network = await run(1e9, 0);
+    const roughness = async (smooth?: number): Promise<number> => {
+      const change = (await run(5, smooth)).map((value, i) => value - network[i]!);
+      return change.reduce((sum, d, i) => sum + (i % 8 === 0 ? 0 : (d - change[i - 1]!) ** 2), 0);
+    };
+    const rough = await roughness(0);
+    expect(await roughness()).toBeLessThan(0.95 * rough);
+    expect(await roughness(1)).toBeLessThan(0.5 * rough);
   });
 
   it('ends the samples of diffpir with the data, where asked', async () => {
