@@ -1,6 +1,6 @@
 /** The package as npm packs it, unpacked into an empty project beside the dependencies that it declares, and used there.
  *  scripts/check-package.sh does the same with a real installation, on several versions of Node. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -84,4 +84,14 @@ it('works as a command', () => {
   expect(execFileSync(main, ['--version'], { cwd: project }).toString().trim()).toBe(declared.version);
   execFileSync(main, ['phantom', '--kind', 'cylinder', '--voxel', '16', '-o', 'p'], { cwd: project, stdio: 'ignore' });
   expect(statSync(join(project, 'p/activity.nii.gz')).size).toBeGreaterThan(0);
+});
+
+it('says how to get the runtime of networks where it is not installed', () => {
+  const [main, runtime] = ['coincide/dist/cli/main.js', 'onnxruntime-node'].map((name) => join(modules, name));
+  rmSync(runtime!);
+  const { status, stderr } = spawnSync(process.execPath, [main!, 'denoise', 'p/activity.nii.gz', '-o', 'x.nii.gz'], {
+    cwd: project,
+  });
+  expect(stderr.toString()).toMatch(/^coincide: Networks need onnxruntime-node.*npm install onnxruntime-node/);
+  expect(status).toBe(2);
 });

@@ -18,6 +18,7 @@ import { threadCount } from './devices.js';
 import { type FileSet, json, readBytes, readJson, sha256, writeFolder } from './files.js';
 import { type LoadGuidedOptions, loadGuidedModel, readGuidedCard } from './guided-folder.js';
 import { openEvaluator } from './ort-evaluator.js';
+import { expectRuntime } from './ort-session.js';
 
 /** The model that comes with the package. */
 export const defaultModel: string = fileURLToPath(new URL('../../models/default', import.meta.url));
@@ -93,7 +94,8 @@ export interface LoadOptions extends LoadGuidedOptions {
 /**
  * Reads a model, trained here or imported, and starts ONNX Runtime on it.
  * @param folder @default the shipped model
- * @throws ModelError when the card is wrong, the weights are not those of the card, or a draft is asked of a model that has no calibration for it.
+ * @throws ModelError when the card is wrong, the weights are not those of the card, or a draft is asked of a model that has no calibration for it; DeviceError
+ *  where onnxruntime-node is not installed.
  */
 export async function loadModel(folder?: undefined, options?: LoadOptions): Promise<TrainableModel>;
 export async function loadModel(folder: string | undefined, options?: LoadOptions): Promise<LoadedModel | TrainableModel>;
@@ -101,6 +103,7 @@ export async function loadModel(
   folder: string = defaultModel,
   { draft = false, ...options }: LoadOptions = {},
 ): Promise<LoadedModel | TrainableModel> {
+  expectRuntime();
   if (existsSync(join(folder, 'model.json')) && (await readGuidedCard(folder))) {
     if (draft) throw notCalibrated(folder);
     return loadGuidedModel(folder, options);

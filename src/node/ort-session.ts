@@ -1,4 +1,5 @@
 /** @file  A graph run by ONNX Runtime in this thread. `run` blocks its event loop: for anything slow use `openPool`. */
+import { createRequire } from 'node:module';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { size } from '../core/array.js';
 import { DeviceError, ShapeError } from '../core/errors.js';
@@ -79,12 +80,28 @@ async function loadRuntime(): Promise<typeof import('onnxruntime-node')> {
   try {
     return await import('onnxruntime-node');
   } catch (cause) {
-    throw new DeviceError('Networks need onnxruntime-node, which could not be loaded', {
-      cause,
-      found: text(cause),
-      hint: `Install it beside coincide: ${process.platform === 'linux' ? 'ONNXRUNTIME_NODE_INSTALL=skip ' : ''}npm install onnxruntime-node. recon --method osem or bsrem needs none.`,
-    });
+    throw absent('could not be loaded', cause);
   }
+}
+
+/**
+ * Is the runtime there? Asked before long work; its binary is not loaded yet.
+ * @throws DeviceError saying how to install it.
+ */
+export function expectRuntime(): void {
+  try {
+    createRequire(import.meta.url).resolve('onnxruntime-node');
+  } catch (cause) {
+    throw absent('is not installed', cause);
+  }
+}
+
+function absent(what: string, cause: unknown): DeviceError {
+  const variable = process.platform === 'linux' ? 'ONNXRUNTIME_NODE_INSTALL=skip ' : '';
+  return new DeviceError(`Networks need onnxruntime-node, which ${what}`, {
+    ...{ cause, found: text(cause).split('\n')[0]! },
+    hint: `Install it beside coincide: ${variable}npm install onnxruntime-node. recon --method osem or bsrem needs none.`,
+  });
 }
 
 function text(cause: unknown): string {
