@@ -173,7 +173,12 @@ async function descend(
   const fit = split?.fit ?? subsets;
   const firstSubset = numbers.nextSubset ?? 0;
   const prox = mean
-    ? relativeProx(fit, { updates: emUpdates, firstSubset, smooth: await evenly({ smooth }, situation, signal) })
+    ? relativeProx(fit, {
+        updates: emUpdates,
+        exactIterations: 0,
+        firstSubset,
+        smooth: await evenly({ smooth }, situation, signal),
+      })
     : poissonProx(fit, { updates: emUpdates, exactIterations: emUpdates, firstSubset });
   if (found) prior.restore(arraysOf(found, 'now '));
   const first = found ? undefined : mean ? situation.osemImage : await startImage({ startFrom: settings.startFrom, startIterations: options.startIterations ?? 5 }, situation, scale, { ...options, ...(published ? { startFwhm: 0 } : {}) }); // biome-ignore format: one call

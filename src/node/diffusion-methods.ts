@@ -49,7 +49,7 @@ export interface DiffusionOptions extends CallOptions {
   readonly anatomy?: Volume | undefined;
   /** Subset updates of a data step; the count runs on from level to level. @default 2; dds 5; post 24 */
   readonly updates?: number | undefined;
-  /** Updates with all data of the last levels' data steps. @default 3 */
+  /** Updates with all data of the last levels' data steps. @default 3; post 2 */
   readonly exactIterations?: number | undefined;
   /** Share of the levels, the last ones, that take all data. @default 0.2 */
   readonly exactShare?: number | undefined;
@@ -91,6 +91,7 @@ const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
     eps: 'none',
     prior: 'mean',
     updates: 24,
+    exactIterations: 2,
   },
 };
 

@@ -177,7 +177,9 @@ async function dataStepOf(
   smooth: SeparablePenalty | undefined,
   signal: AbortSignal | undefined,
 ): Promise<(options: PoissonProxOptions) => PoissonProx> {
-  if (method === 'post') return ({ updates, firstSubset }) => relativeProx(subsets, { updates, firstSubset, smooth });
+  if (method === 'post')
+    return ({ updates, exactIterations, firstSubset }) =>
+      relativeProx(subsets, { updates, exactIterations, firstSubset, smooth });
   if (method !== 'dds') return dataStep;
   const penalty = rdpz > 0 ? await betweenSlices(rdpz, subsets, grid, image, signal) : undefined;
   return ({ updates, firstSubset }) => ddsStep(subsets, { updates, firstSubset, penalty });

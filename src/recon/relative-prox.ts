@@ -18,20 +18,23 @@ const LEAST = 0.3;
 export interface RelativeProxOptions extends Pick<PoissonProxOptions, 'firstSubset'> {
   /** Subset updates per call. @default three passes */
   readonly updates?: number | undefined;
+  /** Updates with all data after them: they take out what the last subsets left. @default 2 */
+  readonly exactIterations?: number | undefined;
   /** S, in counts. @default none */
   readonly smooth?: SeparablePenalty | undefined;
 }
 
 /**
- * @returns (v, ρ) ↦ x ≥ 0; ρ ≥ 0 has no unit. `exact` changes nothing: with updates enough for some passes, all data have been seen.
+ * @returns (v, ρ) ↦ x ≥ 0; ρ ≥ 0 has no unit. `exact` changes nothing: all data have been seen anyway.
  * @throws ShapeError naming the array that does not fit. @throws OptionError for an option out of range.
  */
 export function relativeProx(
   subsets: readonly PoissonSubset[],
-  { updates = 3 * subsets.length, firstSubset = 0, smooth }: RelativeProxOptions = {},
+  { updates = 3 * subsets.length, exactIterations = 2, firstSubset = 0, smooth }: RelativeProxOptions = {},
 ): PoissonProx {
   const data = checkedSubsets(subsets);
   checkInteger('updates', updates, 1, Infinity);
+  checkInteger('exactIterations', exactIterations, 0, Infinity);
   checkInteger('firstSubset', firstSubset, 0, data.length - 1);
   const { inShape } = data[0]!.model;
   const floor = FLOOR * meanActivity(data);
@@ -43,21 +46,29 @@ export function relativeProx(
     const v = expectShape(v0, inShape, 'v');
     const w = relativeWeights(v);
     let x = fill(inShape, (j) => Math.max(v.data[j]!, floor));
-    for (let i = 0; i < updates; i++) {
-      const back = (await backprojectedRatio(data[next]!, x, { signal })).data;
-      const s = data[next]!.sensitivity.data;
+    for (let i = 0; i < updates + exactIterations; i++) {
+      const part = i < updates ? [data[next]!] : data;
+      if (i < updates) next = (next + 1) % data.length;
+      const back = new Float32Array(w.length);
+      const s = new Float32Array(w.length);
+      for (const subset of part) {
+        const ratios = (await backprojectedRatio(subset, x, { signal })).data;
+        for (let j = 0; j < w.length; j++) {
+          back[j]! += ratios[j]!;
+          s[j]! += subset.sensitivity.data[j]!;
+        }
+      }
       const before = x.data;
       const difference = smooth && fill(inShape, (j) => before[j]! - v.data[j]!);
       const even = difference && (await smooth.surrogate(difference, { signal }));
       x = fill(inShape, (j) => {
         const evenly = even === undefined ? 0 : even.rho.data[j]!;
         const whole = rho * w[j]! + evenly;
-        const share = whole / data.length;
+        const share = (whole * part.length) / data.length;
         if (share === 0 && s[j]! <= 0) return before[j]!;
         const anchor = v.data[j]! + (evenly > 0 ? (evenly / whole) * even!.anchor.data[j]! : 0);
         return positiveRoot(share, s[j]! - share * anchor, before[j]! * back[j]!);
       });
-      next = (next + 1) % data.length;
     }
     return x;
   };
