@@ -30,7 +30,7 @@ const result = {
   model: model.card.name,
   sha256: model.card.sha256,
   ...{ patch, memoryGB: memory, threads, streaming, expectedGB: Math.round(bytes / 1e7) / 100 },
-  peakGB: Math.round(process.resourceUsage().maxRSS / 1e4) / 100,
+  peakGB: Math.round((process.resourceUsage().maxRSS * 1024) / 1e7) / 100,
   ...{
     openCpuSeconds: openSeconds,
     stepCpuSeconds: seconds(cpu),

@@ -1,5 +1,5 @@
 /** What sampling buys for what it costs: PSNR of the mean mode and of samples against evaluations, solver, reuse and start, on subjects no training saw.
- *    npm run bench -- sampling [subjects, default 2] [--model DIR] [--most EVALUATIONS, default 250] [--json]
+ *    npm run bench -- sampling [subjects, default 2] [--model DIR] [--most EVALUATIONS, default 250] [--starts 0.3,0.6,0.95] [--json]
  *  Subjects: thorax and brain, seeds 501, 502, …; scanner `small`, 1/20 of 1.6·10⁷ trues; 64 × 64 voxels about the middle of each slice. Cost: evaluations of the network over the volume, the mean that
  *  samples start from among them, and CPU seconds a volume. The 250-step runs cost most by far. */
 import { centredGrid, type DenoiseOptions, denoiseVolume, fill, imageError, type PetImage, petImage } from 'coincide';
@@ -8,7 +8,7 @@ import { simulatedPairs } from './pairs.js';
 
 const args = process.argv.slice(3);
 const after = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
-const subjects = Number(args.find((arg, i) => /^\d+$/.test(arg) && args[i - 1] !== '--most') ?? 2);
+const subjects = Number(args.find((arg, i) => /^\d+$/.test(arg) && !args[i - 1]?.startsWith('--')) ?? 2);
 const most = Number(after('--most') ?? 250);
 const model = await loadModel(after('--model'));
 
@@ -51,7 +51,7 @@ async function row(options: DenoiseOptions): Promise<Row> {
 
 const table: Row[] = [];
 if (model.can.includes('mean')) table.push(await row({ mode: 'mean' }));
-const starts = [0.3, 0.6, 0.95];
+const starts = (after('--starts') ?? '0.3,0.6,0.95').split(',').map(Number);
 const samplers = ['ddim', 'dpm2'] as const;
 for (const start of starts) {
   for (const sampler of samplers)

@@ -23,7 +23,7 @@ if (args.includes('memory')) {
   const before = process.cpuUsage();
   await denoiseVolume(image, model, { tiles: 'whole' });
   const { user, system } = process.cpuUsage(before);
-  const peak = Math.round(process.resourceUsage().maxRSS / 1e4) / 100;
+  const peak = Math.round((process.resourceUsage().maxRSS * 1024) / 1e7) / 100;
   console.log(JSON.stringify({ shape, peakGB: peak, cpuSeconds: (user + system) / 1e6 }));
   await model.dispose();
   process.exit(0);
