@@ -144,7 +144,7 @@ export function recon(program: Command): void {
     .option('--final <x>', 'weight of the samples’ mean in a last step with all data; 0 for none (diffpir 5)', notNegative)
     .option(
       '--smooth <x>',
-      'post, and that last step: how smooth what the data change is, no unit; 0 for any (default 0.03)',
+      'post, and that last step: how smooth what the data change is, no unit; 0 for any (default 0.1)',
       notNegative,
     )
     .option('--anchor <x>', 'dds: weight of the network’s image, no unit (default 0.1)', positive)

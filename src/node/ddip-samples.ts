@@ -158,7 +158,7 @@ async function descend(
 ): Promise<Volume> {
   const { subsets, grid, course, onProgress } = situation;
   const { published, mean, levels, rounds, emUpdates, ddipEta } = settings;
-  const { signal, seed = 1, start = 0.3, lambda = mean ? 5 : 0.3, smooth = 0.03 } = options;
+  const { signal, seed = 1, start = 0.3, lambda = mean ? 5 : 0.3, smooth = 0.1 } = options;
   const shape = grid.shape as Shape3;
   const sigmas = published
     ? sigmaLadder(199, levels, discrete()).map((sigma) => sigma / scale.noise)

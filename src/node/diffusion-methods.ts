@@ -55,7 +55,7 @@ export interface DiffusionOptions extends CallOptions {
   readonly exactShare?: number | undefined;
   /** Weight of the samples' mean in a last step with all data, as λ of post; 0 for no such step. @default 5; dds, pnp-hqs, post 0 */
   readonly final?: number | undefined;
-  /** post, and the last step of the samples' mean: strength of a quadratic penalty on what the data change, no unit, as β of map-em; 0 for none. @default 0.03 */
+  /** post, and the last step of the samples' mean: strength of a quadratic penalty on what the data change, no unit, as β of map-em but among the six nearest neighbours; 0 for none. @default 0.1 */
   readonly smooth?: number | undefined;
   /** Samples that are averaged. @default 4; dds, pnp-hqs, post 1 */
   readonly samples?: number | undefined;
@@ -76,7 +76,7 @@ export type DiffusionSettings = Required<
 const common: DiffusionSettings = {
   ...{ start: 0.3, startFrom: 'mean', startIterations: 5, steps: 8, lambda: 0.3, anchor: 0.1, rdpz: 0 },
   ...{ zeta: 0.3, eta: undefined, eps: 'rederived', prior: 'diffusion', condition: 'none' },
-  ...{ updates: 2, exactIterations: 3, exactShare: 0.2, samples: 1, final: 0, smooth: 0.03, seed: 1 },
+  ...{ updates: 2, exactIterations: 3, exactShare: 0.2, samples: 1, final: 0, smooth: 0.1, seed: 1 },
 };
 const presets: Readonly<Record<DiffusionMethod, DiffusionSettings>> = {
   diffpir: { ...common, start: 0.15, steps: 3, lambda: 1, samples: 4, final: 5 },

@@ -55,16 +55,19 @@ export function pairs(grid: Grid, { beta, kappa, neighbourhood }: PairOptions): 
   if (unfit) throw new ShapeError('neighbourhood does not fit', { expected: `${size(shape)} voxels`, found: unfit.length });
   return {
     shape,
-    directions: directions(grid).map(({ step, weight }, d) => (visit) => {
+    directions: directions(grid).flatMap(({ step, weight }, d) => {
       const counted = neighbourhood?.[d];
-      forEachRun(shape, step, (first, other, n) => {
-        for (let i = 0; i < n; i++) {
-          let w = beta * weight;
-          if (k) w *= k[first + i]! * k[other + i]!;
-          if (counted) w *= counted[first + i]! / 2;
-          if (w > 0) visit(first + i, other + i, w);
-        }
-      });
+      // Where few directions count, the others cost nothing.
+      if (counted?.every((times) => times === 0)) return [];
+      return (visit: (j: number, k: number, w: number) => void) =>
+        forEachRun(shape, step, (first, other, n) => {
+          for (let i = 0; i < n; i++) {
+            let w = beta * weight;
+            if (k) w *= k[first + i]! * k[other + i]!;
+            if (counted) w *= counted[first + i]! / 2;
+            if (w > 0) visit(first + i, other + i, w);
+          }
+        });
     }),
   };
 }
