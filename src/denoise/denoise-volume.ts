@@ -32,7 +32,7 @@ export interface DenoiseOptions extends CallOptions {
   /** Of how many neighbouring steps one evaluates the coarse levels of the network; the others take its features over. Deep features vary slowly
    *  along a trajectory: Liu et al. 2026, arXiv:2606.08751; Ma et al. 2023 (DeepCache), arXiv:2312.00858. @default 1: all do */
   readonly reuse?: number | undefined;
-  /** Tiles twice as wide as the crops the model was trained on, or the whole volume in one piece, which has no seams and takes more memory. @default 'model' */
+  /** Tiles of the size the model was trained on, or the whole volume in one piece, which has no seams and takes more memory. @default 'model' */
   readonly tiles?: 'model' | 'whole' | undefined;
   /** @default 1 */
   readonly seed?: number | undefined;

@@ -9,11 +9,11 @@ import type { CallOptions } from '../core/iterate.js';
 import { networkFeatures, type Situation } from '../network/features.js';
 import type { CommonCard, ModelCard } from '../network/model-card.js';
 import type { Evaluator } from '../network/runner.js';
-import { patchMultiple } from '../network/unet.js';
+import { type Architecture, patchMultiple } from '../network/unet.js';
 import { precondition, scaledDenoiser } from '../prior/precondition.js';
 import { cosine, type Schedule } from '../prior/schedule.js';
 import { normalisedAnatomy } from './anatomy.js';
-import { blendTiles, cutTile, tiling, wholeTiling } from './tiles.js';
+import { blendTiles, cutTile, tilesOf } from './tiles.js';
 
 /** Tiles evaluated at once; each worker takes one. */
 const CHUNK = 4;
@@ -29,8 +29,8 @@ export interface Given {
 /** How a volume goes through the network. */
 export interface Passage {
   /**
-   * model: in tiles twice as wide as the crops it was trained on, blended where they overlap. whole: in one piece, without seams, for the memory that
-   * this takes. Group normalisation sees what is evaluated together, so the two are not quite the same. Imported models have slabs of their own. @default 'model'
+   * model: in the card's tiles, which it was trained on, blended where they overlap. whole: in one piece, without seams, for the memory that this
+   * takes. Group normalisation sees what is evaluated together, so the two are not the same. Imported models have slabs of their own. @default 'model'
    */
   readonly tiles?: 'model' | 'whole' | undefined;
 }
@@ -83,9 +83,7 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
     kept?: Kept,
   ): Promise<Volume> => {
     const shape = inputs.find((volume) => volume !== undefined)!.shape as unknown as Shape3;
-    const multiple = patchMultiple(architecture);
-    const cut = options.tiles === 'whole' ? wholeTiling(shape, multiple) : tiling(shape, card.patch, card.overlap, multiple);
-    const { tile: patch, places } = cut;
+    const { patch, overlap } = options.tiles === 'whole' ? { patch: coveringPatch(architecture, shape), overlap: 0 } : card;
     const features = networkFeatures(architecture, situation);
     const skip = Float32Array.of(skipWeight);
     const voxels = patch[0] * patch[1] * patch[2];
@@ -99,10 +97,11 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
       kept.deep[tile] = deep;
       return v.data;
     };
+    const places = tilesOf(shape, patch, overlap);
     const tiles: Float32Array[] = [];
     for (let i = 0; i < places.length; i += CHUNK)
       tiles.push(...(await Promise.all(places.slice(i, i + CHUNK).map((at, k) => evaluate(at, i + k)))));
-    return blendTiles(shape, cut, tiles);
+    return blendTiles(shape, patch, overlap, tiles);
   };
   const prepared = (anatomy: Volume | undefined, like: Volume | undefined): Volume | undefined => {
     if (anatomy === undefined) return undefined;
@@ -148,6 +147,13 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
       );
     },
   };
+}
+
+/** The smallest patch that a volume fits into. */
+function coveringPatch(architecture: Architecture, shape: Shape3): Shape3 {
+  const multiple = patchMultiple(architecture);
+  const [d, h, w] = shape.map((n, axis) => Math.ceil(n / multiple[axis]!) * multiple[axis]!);
+  return [d!, h!, w!];
 }
 
 /** What is kept of an evaluation for the next ones, tile by tile. */

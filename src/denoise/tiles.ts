@@ -2,47 +2,22 @@
  *  The volume's edge is continued beyond it, so that a patch may be larger than the volume. */
 import { array, type Shape3, type Volume } from '../core/array.js';
 
-/** How a volume is cut. */
-export interface Tiling {
-  /** Voxels of a tile. */
-  readonly tile: Shape3;
-  /** Voxels that neighbours share. */
-  readonly overlap: number;
-  /** First voxel of every tile. */
-  readonly places: readonly Shape3[];
+/** First voxels of the tiles along an axis: evenly spaced, the last ends with the axis, neighbours share ≥ overlap voxels; none if a tile
+ *  is one voxel. */
+export function tileStarts(n: number, patch: number, wanted: number): number[] {
+  if (n <= patch) return [0];
+  const overlap = patch === 1 ? 0 : wanted;
+  const tiles = Math.ceil((n - overlap) / (patch - overlap));
+  return Array.from({ length: tiles }, (_, i) => Math.round((i * (n - patch)) / (tiles - 1)));
 }
 
-/**
- * Tiles for a network that was trained on crops: twice as wide as those, or as the volume where that is less; half of the borders, and normalised over
- * more of the same. They begin at multiples of what the network makes one voxel of, so that its blocks are the same in every tile.
- * @param multiple of the edges of what the network takes: `patchMultiple`.
- */
-export function tiling(shape: Shape3, crop: Shape3, overlap: number, multiple: Shape3): Tiling {
-  const covering = wholeTiling(shape, multiple).tile;
-  const edges = crop.map((n, axis) => (n === 1 ? 1 : Math.min(2 * n, covering[axis]!)));
-  const [zs, ys, xs] = shape.map((n, axis) => tileStarts(n, edges[axis]!, 2 * overlap, multiple[axis]!));
-  const places = zs!.flatMap((z) => ys!.flatMap((y) => xs!.map((x): Shape3 => [z, y, x])));
-  return { tile: edges as unknown as Shape3, overlap: 2 * overlap, places };
+/** Where the tiles of a volume begin, [z, y, x] each. */
+export function tilesOf(shape: Shape3, patch: Shape3, overlap: number): Shape3[] {
+  const [zs, ys, xs] = shape.map((n, axis) => tileStarts(n, patch[axis]!, overlap)) as [number[], number[], number[]];
+  return zs.flatMap((z) => ys.flatMap((y) => xs.map((x): Shape3 => [z, y, x])));
 }
 
-/** One tile, the smallest that the volume fits into. */
-export function wholeTiling(shape: Shape3, multiple: Shape3): Tiling {
-  const edges = shape.map((n, axis) => Math.ceil(n / multiple[axis]!) * multiple[axis]!);
-  return { tile: edges as unknown as Shape3, overlap: 0, places: [[0, 0, 0]] };
-}
-
-/** First voxels of the tiles along an axis, multiples of `step`: about evenly spaced, the last reaches the end of the axis or beyond, and neighbours
- *  share ≥ overlap voxels as far as the step lets them; none if a tile is one voxel. */
-export function tileStarts(n: number, tile: number, wanted: number, step: number): number[] {
-  if (n <= tile) return [0];
-  const overlap = tile === 1 ? 0 : wanted;
-  const last = Math.ceil((n - tile) / step);
-  const stride = Math.max(1, Math.floor((tile - overlap) / step));
-  const tiles = Math.ceil(last / stride) + 1;
-  return Array.from({ length: tiles }, (_, i) => step * Math.round((i * last) / (tiles - 1)));
-}
-
-/** Copies a tile out of a volume into `out`; beyond the volume its edge goes on. */
+/** Copies a tile out of a volume into `out` (patch voxels); beyond the volume its edge goes on. */
 export function cutTile(volume: Volume, [z0, y0, x0]: Shape3, [pz, py, px]: Shape3, out: Float32Array): void {
   const [nz, ny, nx] = volume.shape as [number, number, number];
   for (let z = 0, at = 0; z < pz; z++) {
@@ -53,15 +28,15 @@ export function cutTile(volume: Volume, [z0, y0, x0]: Shape3, [pz, py, px]: Shap
   }
 }
 
-/** The weighted mean of tiles, in the order of their places. */
-export function blendTiles(shape: Shape3, { tile, overlap, places }: Tiling, tiles: readonly Float32Array[]): Volume {
+/** The weighted mean of tiles, in the order of `tilesOf`. */
+export function blendTiles(shape: Shape3, patch: Shape3, overlap: number, tiles: readonly Float32Array[]): Volume {
   const [nz, ny, nx] = shape;
-  const [pz, py, px] = tile;
-  const [wz, wy, wx] = tile.map((n) => ramp(n, overlap)) as [Float64Array, Float64Array, Float64Array];
+  const [pz, py, px] = patch;
+  const [wz, wy, wx] = patch.map((n) => ramp(n, overlap)) as [Float64Array, Float64Array, Float64Array];
   const sum = new Float64Array(nz * ny * nx);
   const weight = new Float64Array(sum.length);
-  places.forEach(([z0, y0, x0], i) => {
-    const values = tiles[i]!;
+  tilesOf(shape, patch, overlap).forEach(([z0, y0, x0], tile) => {
+    const values = tiles[tile]!;
     for (let z = 0; z < Math.min(pz, nz - z0); z++) {
       for (let y = 0; y < Math.min(py, ny - y0); y++) {
         const row = ((z0 + z) * ny + y0 + y) * nx + x0;

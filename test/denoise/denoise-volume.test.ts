@@ -26,7 +26,7 @@ const toy = (clean: (x: number, c: number) => number): OpenModel => openModel(ca
 function evaluatorOf(clean: (x: number, c: number) => number): Evaluator {
   return {
     async evaluate(x, features, [skip]) {
-      const voxels = x.data.length / 2;
+      const voxels = 512;
       const present = features[4] === 1;
       // Without a condition the noise level is not in `skip`; the toy is only asked at full presence or for the prior's shape.
       const sigma = present ? skip! : 0.5;
@@ -36,7 +36,7 @@ function evaluatorOf(clean: (x: number, c: number) => number): Evaluator {
         const xt = x.data[i]!;
         v[i] = (alpha * xt - clean(alpha > 1e-6 ? xt / alpha : 0, x.data[voxels + i]!)) / sigma;
       }
-      return array([1, 1, ...x.shape.slice(2)], v);
+      return array([1, 1, ...patch], v);
     },
     dispose: async () => {},
   };

@@ -29,7 +29,7 @@ const evaluator = openEvaluator(
   { threads: 1 },
 );
 afterAll(() => evaluator.dispose());
-const shape: Shape3 = [8, 17, 16]; // two tiles
+const shape: Shape3 = [8, 9, 16]; // two tiles
 const image = petImage(
   centredGrid(shape, [4, 4, 4]),
   fill(shape, (i) => 1 + Math.sin(i / 7) ** 2),

@@ -5,19 +5,18 @@ import { centredGrid, petImage } from '../../src/core/image.js';
 import { noiseField } from '../../src/core/random.js';
 import { type DenoiseOptions, denoiseVolume } from '../../src/denoise/denoise-volume.js';
 import { openModel } from '../../src/denoise/open-model.js';
-import { tiling } from '../../src/denoise/tiles.js';
+import { tilesOf } from '../../src/denoise/tiles.js';
 import type { ModelCard } from '../../src/network/model-card.js';
 import { cosine } from '../../src/prior/schedule.js';
 
-const patch: Shape3 = [4, 4, 4];
+const patch: Shape3 = [8, 8, 8];
 const card: ModelCard = {
-  ...{ name: 'toy', version: '1', licence: 'MIT', parameterisation: 'v', schedule: 'cosine', patch, overlap: 1 },
+  ...{ name: 'toy', version: '1', licence: 'MIT', parameterisation: 'v', schedule: 'cosine', patch, overlap: 3 },
   architecture: { kind: 'unet3d', inputChannels: 2, fold: 2, channels: [8, 8], embedding: 8, features: 3, groups: 2 },
   ...{ intensity: { unit: 'SUV', scale: 0.5, bodyMean: 2 }, voxelSize: [4, 4, 4] },
   ...{ condition: 'low-count OSEM image', training: {}, sha256: '' },
 };
 const shape: Shape3 = [9, 13, 18];
-const { tile: edges, places } = tiling(shape, patch, 1, [4, 4, 4]);
 const image = petImage(
   centredGrid(shape, [4, 4, 4]),
   fill(shape, (i) => 1 + Math.sin(i / 3) ** 2),
@@ -54,7 +53,7 @@ async function drawn(options: DenoiseOptions, together = 0): Promise<{ values: V
 describe('whole and in tiles', () => {
   it.each([0, 1])('a network that sees one voxel at a time gives the same sample, η = %d', async (eta) => {
     const [tiled, whole] = [await drawn({ eta }), await drawn({ eta, tiles: 'whole' })];
-    expect(tiled.calls.length).toBe(4 * places.length);
+    expect(tiled.calls.length).toBe(4 * tilesOf(shape, patch, 3).length);
     expect(whole.calls.map(({ xt }) => xt.shape)).toEqual(Array.from({ length: 4 }, () => [12, 16, 20]));
     const range = Math.max(...whole.values.data) - Math.min(...whole.values.data);
     tiled.values.data.forEach((value, i) => {
@@ -66,6 +65,7 @@ describe('whole and in tiles', () => {
     const { calls } = await drawn({ start: 0.4 });
     const { values: mean } = await drawn({ mode: 'mean' });
     const field = noiseField(shape, 11, 0);
+    const places = tilesOf(shape, patch, 3);
     const first = calls.slice(places.length, 2 * places.length); // the mean comes before
     const sigma = cosine.sigma(0.4);
     first.forEach(({ xt }, tile) => {
@@ -79,6 +79,7 @@ describe('whole and in tiles', () => {
 
   it('blends at every step: neighbours see the same where they overlap, even if the network makes different things of them', async () => {
     const { calls } = await drawn({ eta: 0.5 }, 0.5);
+    const places = tilesOf(shape, patch, 3);
     for (let step = 1; step <= 3; step++) {
       const seen = new Map<number, number>();
       let shared = 0;
@@ -95,9 +96,8 @@ describe('whole and in tiles', () => {
   });
 
   function forEachVoxel([z0, y0, x0]: Shape3, visit: (global: number, local: number) => void): void {
-    const [, ny, nx] = edges;
-    for (let local = 0; local < edges[0] * ny * nx; local++) {
-      const [z, y, x] = [z0 + Math.floor(local / nx / ny), y0 + (Math.floor(local / nx) % ny), x0 + (local % nx)];
+    for (let local = 0; local < 512; local++) {
+      const [z, y, x] = [z0 + (local >> 6), y0 + ((local >> 3) & 7), x0 + (local & 7)];
       if (z < shape[0] && y < shape[1] && x < shape[2]) visit((z * shape[1] + y) * shape[2] + x, local);
     }
   }
