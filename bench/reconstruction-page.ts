@@ -145,7 +145,7 @@ function heldOutPart({ about, cells: all }: Results): string[] {
 Every method's strength is that of the best mean PSNR on validation subjects of the same study, or where none were made the first of its list in
 \`bench/reconstruction-methods.ts\`. "Better on" counts subjects.${
       unfinished(cells, methods)
-        ? ' **Unfinished: not every method was run on every subject.** Compare the columns of differences, which are of the same subjects; the others are means over different ones.'
+        ? ' Not every method was run on every subject: compare the columns of differences, which are of the same subjects; the others are means over different ones.'
         : ''
     }
 

@@ -1,8 +1,8 @@
 /** Denoisers over scanners, tracers and doses, in simulation: the table of Yu et al. 2025 (doi:10.1007/s00259-025-07122-4).
- *    npm run bench -- robustness [small|held-out|full] [--out FOLDER] [--model NAME=DIR …] [--filters] [--threads N]
+ *    npm run bench -- robustness [small|held-out|full] [--out FOLDER] [--model NAME=DIR …] [--filters] [--page] [--threads N]
  *  One line of FOLDER/cells.jsonl for the filters, and one for every network, per subject and dose; given again, it goes on where it was, and a
  *  network of other weights is measured anew without the filters. `--filters` leaves the networks out. In the end it writes
- *  FOLDER/robustness.json and the page FOLDER/robustness.md. Subjects are of the test group, whose seeds no training run sees. The Gaussian and
+ *  FOLDER/robustness.json and the page FOLDER/robustness.md; `--page` does only that, with what there is. Subjects are of the test group, whose seeds no training run sees. The Gaussian and
  *  non-local means are tuned on validation subjects, for each scanner and dose, by PSNR; so they know scanner and dose, which the networks do not. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ const { values: given, positionals } = parseArgs({
     model: { type: 'string', multiple: true, default: [] },
     threads: { type: 'string', default: '0' },
     filters: { type: 'boolean', default: false },
+    page: { type: 'boolean', default: false },
   },
 });
 const tier = (['full', 'held-out'] as const).find((name) => positionals.includes(name)) ?? 'small';
@@ -140,7 +141,7 @@ const wanted = given.filters ? [] : [...models.keys()];
 const plan = Array.from({ length: subjects }, (_, n) => n + 1).flatMap((number) =>
   scanners.flatMap((scanner) => studies.map((study) => ({ number, scanner, study }))),
 );
-for (const [done, { number, scanner, study }] of plan.entries()) {
+for (const [done, { number, scanner, study }] of given.page ? [] : plan.entries()) {
   const places = doses.map((dose): Place => ({ scanner, study: study.name, subject: number, dose }));
   const missing = places.filter((place) => !filtersAt(place) || wanted.some((name) => !networkAt(place, name)));
   if (missing.length === 0) continue;
@@ -175,7 +176,8 @@ const described = Object.fromEntries(
 const cells = kept.flatMap((entry): Cell[] => {
   if (entry.kind !== 'filters') return [];
   const { kind: _, ...cell } = entry;
-  const networks = wanted.map((name) => networkAt(entry, name)!.methods);
+  const networks = wanted.map((name) => networkAt(entry, name)?.methods);
+  if (networks.includes(undefined)) return []; // not yet measured
   return [{ ...cell, methods: Object.assign({}, cell.methods, ...networks) }];
 });
 const { json, markdown } = rendered(cells, { tier, samples, models: described, studies: studies.map(({ name }) => name) });

@@ -56,6 +56,7 @@ export default defineConfig({
             'default-model.md',
             'results/benchmarks.md',
             'robustness/robustness.md',
+            'robustness/networks/networks.md',
             'reconstruction/reconstruction.md',
             'limits.md',
           ],
