@@ -14,7 +14,7 @@ process.env.XDG_RUNTIME_DIR ??= tmpdir(); // without one the loader warns
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
     // One command-line test failed once in some fifty runs of a loaded machine, without a trace; it now prints what it was told.
