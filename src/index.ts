@@ -152,7 +152,7 @@ export { type DdimOptions, type DdimStep, ddim } from './prior/ddim.js';
 export { type DdpmOptions, type DdpmStep, ddpm, type NoisePrediction, type PredictNoise } from './prior/ddpm.js';
 export { type DpmSolverStep, dpmSolver2m } from './prior/dpm-solver.js';
 export { gaussianDenoiser } from './prior/gaussian-denoiser.js';
-export type { Neighbourhood, PairOptions } from './prior/neighbours.js';
+export { faceNeighbours, type Neighbourhood, type PairOptions } from './prior/neighbours.js';
 export {
   type Parameterisation,
   type PreconditionOptions,

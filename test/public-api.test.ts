@@ -50,6 +50,7 @@ it('coincide exports what it exports', () => {
       "eventLines",
       "expectedDeviance",
       "externalGradientGraph",
+      "faceNeighbours",
       "fieldOfViewMask",
       "fill",
       "findScanner",

@@ -19,7 +19,16 @@ import { relativeProx } from '../recon/relative-prox.js';
 import { type AdaptationOptions, type AdaptedPrior, adaptedPrior } from './adapted-prior.js';
 import type { State } from './course.js';
 import type { DiffusionOptions, StartImage } from './diffusion-methods.js';
-import { constantWeight, evenly, hqsSamples, type Samples, type Situation, scaleOf, seen, startImage } from './hqs-samples.js';
+import {
+  constantWeight,
+  hqsSamples,
+  type Samples,
+  type Situation,
+  scaleOf,
+  seen,
+  smoothCorrection,
+  startImage,
+} from './hqs-samples.js';
 import type { Adapter } from './lora-file.js';
 import { isTrainable } from './model-folder.js';
 import { type NetworkScale, timeLadder } from './network-prior.js';
@@ -177,7 +186,7 @@ async function descend(
         updates: emUpdates,
         exactIterations: 0,
         firstSubset,
-        smooth: await evenly({ smooth }, situation, signal),
+        smooth: await smoothCorrection({ smooth }, situation, signal),
       })
     : poissonProx(fit, { updates: emUpdates, exactIterations: emUpdates, firstSubset });
   if (found) prior.restore(arraysOf(found, 'now '));

@@ -7,7 +7,7 @@ import { noiseField } from '../core/random.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { resampledNote } from '../denoise/unlike.js';
 import type { PatientPosition } from '../geometry/frame.js';
-import { directions } from '../prior/neighbours.js';
+import { faceNeighbours } from '../prior/neighbours.js';
 import { quadratic } from '../prior/quadratic.js';
 import { rdp, rdpEpsilon } from '../prior/rdp.js';
 import type { ProjectorEngine } from '../projector/engine.js';
@@ -67,8 +67,8 @@ export async function hqsSamples(method: DiffusionMethod, situation: Situation, 
   const prior = await (settings.prior === 'mean'
     ? meanPrior(model, scale, { anatomy }, { signal })
     : diffusionPrior(model, scale, { anatomy, condition }, { signal }));
-  const even = method === 'post' || settings.final > 0 ? await evenly(settings, situation, signal) : undefined;
-  const makeStep = await dataStepOf(method, settings, situation, smooth, even, signal);
+  const correction = method === 'post' || settings.final > 0 ? await smoothCorrection(settings, situation, signal) : undefined;
+  const makeStep = await dataStepOf(method, settings, situation, smooth, correction, signal);
   const { lambda } = settings;
   const weight = method === 'dds' ? constantWeight(subsets, settings.anchor) : method === 'post' ? () => lambda : undefined;
 
@@ -111,7 +111,7 @@ export async function hqsSamples(method: DiffusionMethod, situation: Situation, 
   const twice =
     'The network was given the OSEM image of the same data that the likelihood uses: they count twice, and the spread is too small.';
   if (settings.final > 0)
-    mean = seen(await relativeProx(subsets, { smooth: even })(mean, settings.final, { signal }), osemImage, subsets);
+    mean = seen(await relativeProx(subsets, { smooth: correction })(mean, settings.final, { signal }), osemImage, subsets);
   return {
     image: mean,
     ...(samples > 1 ? { spread: fill(shape, (i) => Math.sqrt(Math.max(0, squares.data[i]!) / (samples - 1))) } : {}),
@@ -187,16 +187,14 @@ async function dataStepOf(
 }
 
 /** What keeps the data's correction of an image smooth, scaled as in `penalised.ts`. */
-export async function evenly(
+export async function smoothCorrection(
   { smooth }: Pick<DiffusionSettings, 'smooth'>,
   { subsets, osemImage, grid }: Situation,
   signal: AbortSignal | undefined,
 ): Promise<SeparablePenalty | undefined> {
   if (smooth === 0) return undefined;
-  // Along the axes alone: a quarter of the pairs, and as good.
-  const counted = directions(grid).map(({ step }) => (Math.hypot(...step) === 1 ? 2 : 0));
-  const neighbourhood = counted.map((times) => new Uint8Array(size(grid.shape)).fill(times));
-  return quadratic(grid, { beta: smooth, neighbourhood, kappa: await kappa(subsets, osemImage, { signal }) });
+  // A quarter of the pairs that all 26 neighbours are.
+  return quadratic(grid, { beta: smooth, steps: faceNeighbours, kappa: await kappa(subsets, osemImage, { signal }) });
 }
 
 /** RDPz: relative differences of neighbours in z alone, scaled as in `penalised.ts`. */
@@ -207,15 +205,12 @@ async function betweenSlices(
   image: Volume,
   signal: AbortSignal | undefined,
 ): Promise<Penalty> {
-  const pairs = (counted: 0 | 2): Uint8Array => new Uint8Array(size(grid.shape)).fill(counted);
   return rdp(grid, {
     ...{ beta: strength * meanActivity(subsets), gamma: 2, epsilon: rdpEpsilon(image) },
     kappa: await kappa(subsets, image, { signal }),
-    neighbourhood: Array.from({ length: 13 }, (_, direction) => pairs(direction === alongZ ? 2 : 0)),
+    steps: ([z, y, x]) => z === 1 && y === 0 && x === 0,
   });
 }
-/** Place of the step (1, 0, 0) among the 13 directions. */
-const alongZ = 8;
 
 /** ρ that, at the mean activity x̄ and the mean sensitivity s̄ of what is seen, is `anchor` times EM's own curvature s̄/x̄. */
 export function constantWeight(subsets: readonly PoissonSubset[], anchor: number): () => number {

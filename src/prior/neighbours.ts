@@ -22,6 +22,8 @@ export interface PairOptions {
   readonly kappa?: Volume | undefined;
   /** Which pairs count, e.g. `bowsher(anatomy, grid)`. @default all */
   readonly neighbourhood?: Neighbourhood | undefined;
+  /** Which steps [z, y, x] lead to a neighbour, e.g. `faceNeighbours`. @default all 13 */
+  readonly steps?: ((step: Shape3) => boolean) | undefined;
 }
 
 /** What a penalty on pairs needs, checked. */
@@ -42,8 +44,11 @@ export function directions(grid: Grid): readonly Direction[] {
   return all;
 }
 
+/** The 6-neighbourhood: voxels that share a face. */
+export const faceNeighbours = (step: Shape3): boolean => step.filter((along) => along !== 0).length === 1;
+
 /** @throws OptionError for β < 0 or κ < 0. @throws ShapeError for arrays that do not fit. */
-export function pairs(grid: Grid, { beta, kappa, neighbourhood }: PairOptions): Pairs {
+export function pairs(grid: Grid, { beta, kappa, neighbourhood, steps = () => true }: PairOptions): Pairs {
   const { shape } = grid;
   if (!(beta >= 0 && beta < Infinity))
     throw new OptionError('Strength of the penalty', { key: 'beta', expected: 'a finite number ≥ 0', found: beta });
@@ -56,9 +61,8 @@ export function pairs(grid: Grid, { beta, kappa, neighbourhood }: PairOptions): 
   return {
     shape,
     directions: directions(grid).flatMap(({ step, weight }, d) => {
+      if (!steps(step)) return [];
       const counted = neighbourhood?.[d];
-      // Where few directions count, the others cost nothing.
-      if (counted?.every((times) => times === 0)) return [];
       return (visit: (j: number, k: number, w: number) => void) =>
         forEachRun(shape, step, (first, other, n) => {
           for (let i = 0; i < n; i++) {

@@ -60,13 +60,13 @@ export function relativeProx(
       }
       const before = x.data;
       const difference = smooth && fill(inShape, (j) => before[j]! - v.data[j]!);
-      const even = difference && (await smooth.surrogate(difference, { signal }));
+      const surrogate = difference && (await smooth.surrogate(difference, { signal }));
       x = fill(inShape, (j) => {
-        const evenly = even === undefined ? 0 : even.rho.data[j]!;
-        const whole = rho * w[j]! + evenly;
+        const rhoS = surrogate === undefined ? 0 : surrogate.rho.data[j]!;
+        const whole = rho * w[j]! + rhoS;
         const share = (whole * part.length) / data.length;
         if (share === 0 && s[j]! <= 0) return before[j]!;
-        const anchor = v.data[j]! + (evenly > 0 ? (evenly / whole) * even!.anchor.data[j]! : 0);
+        const anchor = v.data[j]! + (rhoS > 0 ? (rhoS / whole) * surrogate!.anchor.data[j]! : 0);
         return positiveRoot(share, s[j]! - share * anchor, before[j]! * back[j]!);
       });
     }

@@ -5,6 +5,7 @@ import { centredGrid, type Grid } from '../../src/core/image.js';
 import type { Penalty } from '../../src/core/interfaces.js';
 import { random } from '../../src/core/random.js';
 import { bowsher } from '../../src/prior/bowsher.js';
+import { faceNeighbours } from '../../src/prior/neighbours.js';
 import { quadratic } from '../../src/prior/quadratic.js';
 import { rdp, rdpEpsilon } from '../../src/prior/rdp.js';
 
@@ -21,13 +22,14 @@ function bruteForce(
   image: Volume,
   phi: (a: number, b: number) => number,
   k?: Volume,
+  counts: (step: readonly number[]) => boolean = () => true,
 ): number {
   let sum = 0;
   const place = (j: number): number[] => [Math.floor(j / (ny * nx)), Math.floor(j / nx) % ny, j % nx];
   for (let j = 0; j < nz * ny * nx; j++) {
     for (let i = 0; i < nz * ny * nx; i++) {
       const step = place(j).map((c, axis) => c - place(i)[axis]!);
-      if (i === j || step.some((c) => Math.abs(c) > 1)) continue;
+      if (i === j || step.some((c) => Math.abs(c) > 1) || !counts(step)) continue;
       const weight = voxelSize[2] / Math.hypot(...step.map((c, axis) => c * voxelSize[axis]!));
       sum += (weight * (k ? k.data[i]! * k.data[j]! : 1) * phi(image.data[i]!, image.data[j]!)) / 2;
     }
@@ -111,6 +113,15 @@ describe('quadratic penalty', () => {
     const errors = await derivativeError(penalty, x);
     expect(errors.gradient).toBeLessThan(1e-4);
     expect(errors.curvature).toBeLessThan(1e-3);
+  });
+
+  it('counts only the steps asked for: those through a face, those along z', async () => {
+    const square = (a: number, b: number): number => (a - b) ** 2 / 2;
+    const faces = (step: readonly number[]): boolean => step.reduce((sum, c) => sum + Math.abs(c), 0) === 1;
+    const near = await quadratic(grid, { beta: 1, kappa, steps: faceNeighbours }).value(x);
+    expect(near / bruteForce(grid, x, square, kappa, faces)).toBeCloseTo(1, 6);
+    const alongZ = await quadratic(grid, { beta: 1, steps: ([, y, x]) => y === 0 && x === 0 }).value(x);
+    expect(alongZ / bruteForce(grid, x, square, undefined, ([, y, x]) => y === 0 && x === 0)).toBeCloseTo(1, 6);
   });
 
   it('lies below its surrogate everywhere, and touches it where it was made', async () => {
