@@ -27,16 +27,15 @@ export { openTrainer, type TrainerOptions } from './ort-trainer.js';
 export type { PenalisedMethod } from './penalised.js';
 export { dataUri, type GreyPicture, picture, png, type View } from './png.js';
 export {
-  type ListModeFit,
   type ListModeReconstruction,
   type Method,
   type ReconstructedImage,
   type Reconstruction,
   type ReconstructOptions,
   reconstruct,
-  type SinogramFit,
 } from './reconstruct.js';
 export { readScan, type ScanFolder, writeScan } from './scan-folder.js';
+export type { ListModeFit, SinogramFit } from './scan-model.js';
 export { readScanner } from './scanner-file.js';
 export { checkOutput, type ReadStudyOptions, readStudy, type Study, writeStudy } from './study.js';
 export { version } from './version.js';

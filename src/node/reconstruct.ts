@@ -3,30 +3,25 @@
  *    bsrem, svrg, map-em   OSEM → argmin L + R
  *    diffpir (hqs), pnp-hqs, dds, post   OSEM → a first image → the loop of `hqs.ts` with a network; the mean of a few samples
  *  A run that was stopped goes on from its checkpoint to the same image. */
-import { array, type Volume } from '../core/array.js';
 import { OptionError } from '../core/errors.js';
 import type { Grid, PetImage } from '../core/image.js';
-import type { PoissonSubset, ResidentModel } from '../core/interfaces.js';
-import { last } from '../core/iterate.js';
+import type { PoissonSubset } from '../core/interfaces.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { toWorld } from '../geometry/frame.js';
-import { fieldOfViewMask } from '../geometry/grid.js';
 import type { ListModeScan, Scan } from '../geometry/scan.js';
 import { mergeLora } from '../network/lora.js';
 import type { ProjectorEngine } from '../projector/engine.js';
-import { expectedEvents, listModeModel } from '../projector/list-mode.js';
-import { type SystemModelOptions, systemModel } from '../projector/system-model.js';
-import { deviance, eventLikelihood, expectedDeviance } from '../recon/likelihood.js';
-import { osem, uniformStart } from '../recon/osem.js';
 import { type PoissonProxOptions, poissonProx } from '../recon/poisson-prox.js';
-import { residentOsem, residentProx } from '../recon/resident.js';
-import { type Course, fingerprint, openCourse, type State, type TraceEntry } from './course.js';
+import { residentProx } from '../recon/resident.js';
+import { fingerprint, openCourse, type TraceEntry } from './course.js';
 import { type DdipSamplesOptions, ddipSamples } from './ddip-samples.js';
 import { type DiffusionMethod, type DiffusionOptions, diffusionMethods } from './diffusion-methods.js';
+import { expectationMaximisation, withPenalty } from './em-images.js';
 import { hqsSamples, type Samples, type Situation } from './hqs-samples.js';
 import type { Adapter } from './lora-file.js';
 import { isTrainable } from './model-folder.js';
-import { type PenalisedMethod, type PenalisedOptions, penalised, penalisedMethods } from './penalised.js';
+import { type PenalisedMethod, type PenalisedOptions, penalisedMethods } from './penalised.js';
+import { type ListModeFit, type SinogramFit, scanModel } from './scan-model.js';
 
 /** `hqs` is another name of `diffpir`. */
 export type Method = 'osem' | 'mlem' | PenalisedMethod | DiffusionMethod | 'hqs' | 'ddip';
@@ -60,30 +55,6 @@ export interface ReconstructOptions extends DiffusionOptions, Omit<PenalisedOpti
   readonly say?: ((text: string) => void) | undefined;
   /** Called after each step; `image()` is what there is. */
   readonly onImage?: ((image: () => PetImage, phase: string) => void) | undefined;
-}
-
-/** The image as the sinogram sees it. */
-export interface SinogramFit {
-  /** 2 KL(y; ȳ) per bin, and what Poisson noise alone would give. */
-  readonly deviancePerBin: number;
-  readonly expectedDeviancePerBin: number;
-  /** Σ y and Σ ȳ. */
-  readonly prompts: number;
-  readonly explained: number;
-}
-
-/** The image as list mode sees it: ȳ is known for the bins that hold events alone, and its sum. */
-export interface ListModeFit {
-  /** Events used, and Σ ȳ over all bins. */
-  readonly prompts: number;
-  readonly explained: number;
-  readonly listMode: {
-    readonly events: number;
-    /** Events that the layout does not hold, or that lie in bins that cannot count. */
-    readonly leftOut: number;
-    /** Share of the bins that hold events. */
-    readonly occupancy: number;
-  };
 }
 
 export interface ReconstructedImage {
@@ -131,7 +102,8 @@ export async function reconstruct(
   const subsetCount = method === 'mlem' ? 1 : (options.subsets ?? 8);
   if (isDiffusion(method) && !model)
     throw new OptionError(`${method} needs a prior`, { key: 'model', expected: 'a model', found: 'none' });
-  const { subsets, resident, fitOf, position } = await dataOf(scan, grid, engine, {
+  const { position } = scan;
+  const { subsets, resident, fitOf } = await scanModel(scan, grid, engine, {
     ...{ subsets: subsetCount, psf, signal },
     onProgress: (done) => onProgress?.(0.2 * done, 'system model'),
   });
@@ -153,7 +125,10 @@ export async function reconstruct(
     );
     const after = (done: number, doing: string): void => onProgress?.(0.4 + 0.5 * done, doing);
     let result: Samples = { image: osemImage, parameters: {}, warnings: [] };
-    if (isPenalised(method)) result = await withPenalty(method, subsets, osemImage, grid, course, options, after);
+    if (isPenalised(method)) {
+      const penalty = { ...options, iterations: options.penalisedIterations };
+      result = await withPenalty(method, subsets, osemImage, grid, course, penalty, after);
+    }
     if (isDiffusion(method)) {
       const dataStep = (step: PoissonProxOptions) => (resident ? residentProx(resident, step) : poissonProx(subsets, step));
       const situation = {
@@ -235,111 +210,4 @@ function workOf(options: ReconstructOptions, grid: Grid, engine: ProjectorEngine
   const anatomy = options.anatomy && Array.from(options.anatomy.data.subarray(0, 1 << 16));
   const learned = adapter && Array.from(adapter.values);
   return [grid, engine.name, plain.sort(), ddip, learned, options.model?.card.sha256, anatomy, fingerprint(subsets)];
-}
-
-/** Whether the likelihood is worked out after so many steps: once a pass, and after eight steps at the least, since it costs half a step. */
-function worthALook(done: number, { length }: readonly PoissonSubset[]): boolean {
-  return done % Math.max(length, 8) === 0;
-}
-
-type Doing = (fraction: number, doing: string) => void;
-
-/** OSEM, or MLEM with one subset, from a uniform image. */
-async function expectationMaximisation(
-  subsets: readonly PoissonSubset[],
-  resident: ResidentModel | undefined,
-  course: Course,
-  found: State | undefined,
-  { iterations, name, signal }: { iterations: number; name: string; signal: AbortSignal | undefined },
-  onProgress: Doing,
-): Promise<Volume> {
-  const uniform = uniformStart(subsets);
-  if (iterations === 0) return uniform;
-  const start = found?.numbers.done ?? 0;
-  const initial = found ? array(uniform.shape, found.arrays.image) : uniform;
-  const run = { epochs: iterations, initial, start, signal };
-  const kept = async (image: Volume, done: number): Promise<void> => {
-    const likelihood = worthALook(done, subsets) ? await eventLikelihood(subsets[0]!, image, { signal }) : undefined;
-    const says = likelihood === undefined ? undefined : { likelihood };
-    await course.step('osem', done, { numbers: { done }, arrays: { image: image.data } }, image, says);
-  };
-  let image = initial;
-  if (resident) {
-    const step = await last(residentOsem(resident, run), ({ epoch, subset, fraction }) =>
-      onProgress(fraction, `${name} ${epoch + 1}.${subset + 1}`),
-    );
-    image = await step.image();
-    await kept(image, iterations * subsets.length);
-    return image;
-  }
-  for await (const step of osem(subsets, run)) {
-    image = step.image;
-    await kept(image, step.epoch * subsets.length + step.subset + 1);
-    onProgress(step.fraction, `${name} ${step.epoch + 1}.${step.subset + 1}`);
-  }
-  return image;
-}
-
-/** BSREM, SVRG or MAP-EM from the OSEM image. */
-async function withPenalty(
-  method: PenalisedMethod,
-  subsets: readonly PoissonSubset[],
-  osemImage: Volume,
-  grid: Grid,
-  course: Course,
-  options: ReconstructOptions,
-  onProgress: Doing,
-): Promise<Samples> {
-  const { signal } = options;
-  // Between its anchors SVRG needs more than an image.
-  const period = method === 'svrg' ? 2 * subsets.length : 1;
-  return penalised(
-    method,
-    subsets,
-    osemImage,
-    grid,
-    { ...options, iterations: options.penalisedIterations },
-    async ({ image, done, epoch, subset, fraction, stepSize }) => {
-      const state = done % period === 0 ? { numbers: { done }, arrays: { image: image.data } } : undefined;
-      const says = worthALook(done, subsets) && {
-        likelihood: await eventLikelihood(subsets[0]!, image, { signal }),
-        ...(stepSize === undefined ? {} : { stepSize }),
-      };
-      await course.step(method, done, state, image, says || undefined);
-      onProgress(fraction, `${method.toUpperCase()} ${epoch + 1}.${subset + 1}`);
-    },
-    course.found(method),
-  );
-}
-
-/** The model of the data, and how well an image explains them. */
-async function dataOf(scan: Scan | ListModeScan, grid: Grid, engine: ProjectorEngine, options: SystemModelOptions) {
-  const { signal } = options;
-  const { position } = scan;
-  if ('events' in scan) {
-    const { layout, rows, outside, occupancy } = scan.events;
-    const subsets = await listModeModel(scan.events, scan, engine, grid, { ...options, mask: fieldOfViewMask(layout, grid) });
-    const used = subsets.reduce((sum, { prompts }) => sum + prompts.data.length, 0);
-    const fitOf = async (image: Volume): Promise<ListModeFit> => ({
-      prompts: used,
-      explained: expectedEvents(subsets, image),
-      listMode: { events: used, leftOut: outside + rows.length - used, occupancy },
-    });
-    return { subsets, resident: undefined, fitOf, position };
-  }
-  const mask = fieldOfViewMask(scan.prompts.layout, grid);
-  const subsets = await systemModel(scan, engine, grid, { ...options, mask });
-  // Where the engine has memory of its own, the scan and its images stay there.
-  const resident = await engine.residentModel?.(scan, grid, subsets, { psf: options.psf, mask, signal });
-  const fitOf = async (image: Volume): Promise<SinogramFit> => {
-    const found = await deviance(subsets, image, { signal });
-    const expected = await expectedDeviance(subsets, image, { signal });
-    return {
-      deviancePerBin: found.deviance / found.bins,
-      expectedDeviancePerBin: expected.deviance / expected.bins,
-      prompts: found.prompts,
-      explained: found.expected,
-    };
-  };
-  return { subsets, resident, fitOf, position };
 }
