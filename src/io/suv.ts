@@ -136,10 +136,8 @@ function fromActivity(facts: SuvFacts, scale: number, how: string, refuse: Refus
   }
   if (corrected.includes('DECY') !== (decayCorrection !== 'NONE')) {
     refuse('it is contradictory whether the image is corrected for decay', {
-      ...{
-        key: 'CorrectedImage (0028,0051)',
-        expected: `${decayCorrection === 'NONE' ? 'no ' : ''}DECY, for ${decayCorrection}`,
-      },
+      key: 'CorrectedImage (0028,0051)',
+      expected: `${decayCorrection === 'NONE' ? 'no ' : ''}DECY, for ${decayCorrection}`,
       found: corrected.join('\\'),
     });
   }
@@ -266,11 +264,9 @@ function injectionOf(facts: SuvFacts, reference: number, halfLife: number, refus
   if (injectionTime === undefined) return refuse('the time of injection is missing', { key, expected: 'a time' });
   if (halfLife > LONGEST_WITHOUT_DATE) {
     return refuse('the day of injection is not told', {
-      ...{
-        key: 'RadiopharmaceuticalStartDateTime (0018,1078)',
-        expected: `date and time, for a half-life of ${halfLife} s`,
-        found: 'a time',
-      },
+      key: 'RadiopharmaceuticalStartDateTime (0018,1078)',
+      expected: `date and time, for a half-life of ${halfLife} s`,
+      found: 'a time',
     });
   }
   const last = reference + latest(facts);

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { DeviceError } from '../core/errors.js';
 import { adapterName, isSoftwareAdapter } from '../projector/gpu/adapter.js';
-import type { GpuProvider } from '../projector/gpu/device.js';
+import type { GpuProvider } from '../projector/gpu/gpu-js-context.js';
 
 /** An adapter that answered. */
 export interface FoundGpu {

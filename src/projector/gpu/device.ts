@@ -3,9 +3,7 @@ import { size } from '../../core/array.js';
 import { DeviceError } from '../../core/errors.js';
 import { turn } from '../../core/iterate.js';
 import { type GpuArray, type GpuJs, type GpuJsContext, type GpuJsKernel, loadGpuJs } from './gpu-js.js';
-
-/** `navigator.gpu`, or what is like it. */
-export type GpuProvider = Pick<GPU, 'requestAdapter'>;
+import { acquire, type GpuProvider, withNavigator } from './gpu-js-context.js';
 
 /** What the adapter says of itself; empty where it does not. */
 export interface GpuAdapterInfo {
@@ -79,52 +77,6 @@ export async function openGpuDevice(provider: GpuProvider): Promise<GpuDevice> {
   const context = await acquire(gpujs, provider);
   users++;
   return gpuDevice(gpujs, context);
-}
-
-/** gpu.js looks for `navigator.gpu` and asks it for less than we need: it is shown one that asks for all there is. */
-async function acquire({ WebGPUContext }: GpuJs, provider: GpuProvider): Promise<GpuJsContext> {
-  const scope = globalThis as { navigator?: object };
-  if (scope.navigator === undefined) Object.defineProperty(scope, 'navigator', { value: {}, configurable: true });
-  const navigator = scope.navigator!;
-  const before = Object.getOwnPropertyDescriptor(navigator, 'gpu');
-  Object.defineProperty(navigator, 'gpu', { value: generous(provider), configurable: true });
-  try {
-    return await WebGPUContext.acquire();
-  } catch (cause) {
-    throw new DeviceError('No graphics card could be opened through WebGPU', {
-      found: cause instanceof Error ? cause.message : String(cause),
-      hint: 'Is its driver installed? `coincide doctor` tells what was looked for; --device cpu needs none.',
-      cause,
-    });
-  } finally {
-    if (before) Object.defineProperty(navigator, 'gpu', before);
-    else Reflect.deleteProperty(navigator, 'gpu');
-  }
-}
-
-function generous(provider: GpuProvider): GpuProvider {
-  const requestAdapter = async (options?: GPURequestAdapterOptions): Promise<GPUAdapter | null> => {
-    const adapter = await provider.requestAdapter({ powerPreference: 'high-performance', ...options });
-    if (!adapter) return null;
-    const { limits } = adapter;
-    return new Proxy(adapter, {
-      get(target, key) {
-        if (key === 'requestDevice') {
-          return (descriptor: GPUDeviceDescriptor = {}) =>
-            target.requestDevice({
-              ...descriptor,
-              requiredLimits: {
-                ...descriptor.requiredLimits,
-                maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-              },
-            });
-        }
-        const value: unknown = Reflect.get(target, key, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
-  };
-  return { requestAdapter };
 }
 
 function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
@@ -308,18 +260,6 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
     },
   };
   return self;
-}
-
-/** gpu.js asks whether there is a navigator.gpu when it is made; afterwards it goes by its context. */
-function withNavigator<T>(make: () => T): T {
-  const navigator = globalThis.navigator as object;
-  if ('gpu' in navigator) return make();
-  Object.defineProperty(navigator, 'gpu', { value: {}, configurable: true });
-  try {
-    return make();
-  } finally {
-    Reflect.deleteProperty(navigator, 'gpu');
-  }
 }
 
 /** @throws signal.reason as soon as the signal is aborted; what `done` does goes on. */
