@@ -13,7 +13,7 @@ import { parameterCount } from '../network/parameters.js';
 import { readBytes } from '../node/files.js';
 import { readGuidedCard } from '../node/guided-folder.js';
 import { readModel } from '../node/model-folder.js';
-import { readScan } from '../node/scan-folder.js';
+import { readScan, readScanLayout } from '../node/scan-folder.js';
 import { holdsDicom, readStudy } from '../node/study.js';
 import { layoutOf, type PlanOptions, planned } from './plan.js';
 import { positive, type Result, type Run, verb, whole } from './verb.js';
@@ -63,7 +63,7 @@ export function info(program: Command): void {
 }
 
 async function layoutIn(file: string): Promise<SinogramLayout> {
-  if (statSync(file).isDirectory()) return (await readScan(file)).scan.prompts.layout;
+  if (statSync(file).isDirectory()) return readScanLayout(file);
   return readInterfileLayout(await readBytes(file), file).layout;
 }
 

@@ -9,11 +9,11 @@ import { regrid } from '../geometry/regrid.js';
 import { openEngine } from '../node/devices.js';
 import { writeFiles } from '../node/files.js';
 import { readImage, writeImage } from '../node/images.js';
-import { readListMode } from '../node/list-mode-file.js';
+import { type ListModeOptions, listModeLayout, readListMode } from '../node/list-mode-file.js';
 import { encodeLora, readLora } from '../node/lora-file.js';
-import { isTrainable, loadModel, type TrainableModel } from '../node/model-folder.js';
-import { isDiffusion, reconstruct } from '../node/reconstruct.js';
-import { readScan } from '../node/scan-folder.js';
+import { isTrainable, type LoadedModel, loadModel, type TrainableModel } from '../node/model-folder.js';
+import { checkGrid, isDiffusion, reconstruct } from '../node/reconstruct.js';
+import { readScan, readScanLayout } from '../node/scan-folder.js';
 import type { ListModeFit, SinogramFit } from '../node/scan-model.js';
 import { duration } from './progress.js';
 import { checkCall, type ReconOptions, withReconOptions } from './recon-call.js';
@@ -26,17 +26,20 @@ export function recon(program: Command): void {
   verb(withReconOptions(command), async (run: Run, path: string, options: ReconOptions): Promise<Result> => {
     const started = performance.now();
     await checkCall(path, options);
-    const { scan, unit, warnings, ...source } = await input(path, options, run);
-    for (const warning of warnings) run.say(`warning: ${warning}`);
     const { method, voxel, size, output } = options;
-    const guide = options.anatomy === undefined ? undefined : await readImage(options.anatomy);
+    const { layout, read } = await input(path, options);
+    const grid = defaultGrid(layout, { voxel, size });
     const engine = await openEngine(run.options);
-    const model = isDiffusion(method) ? await loadModel(options.model, run.options) : undefined;
-    const stage = run.stage(method.toUpperCase());
+    let model: LoadedModel | undefined;
     let reached: { readonly image: () => PetImage; readonly phase: string } | undefined;
     try {
-      const { layout } = 'events' in scan ? scan.events : scan.prompts;
-      const grid = defaultGrid(layout, { voxel, size });
+      // Before the data are read: they may be many.
+      checkGrid(layout, grid, engine, options);
+      const { scan, unit, warnings, ...source } = await read(run);
+      for (const warning of warnings) run.say(`warning: ${warning}`);
+      const guide = options.anatomy === undefined ? undefined : await readImage(options.anatomy);
+      model = isDiffusion(method) ? await loadModel(options.model, run.options) : undefined;
+      const stage = run.stage(method.toUpperCase());
       const anatomy = guide && regrid(guide, grid, scan.position);
       const checkpoint = options.checkpoint ?? `${output}.partial`;
       const settings = {
@@ -97,8 +100,11 @@ function pick<K extends keyof ReconOptions>(options: ReconOptions, keys: readonl
   >;
 }
 
-/** What is reconstructed: list mode where it is named, or where the scan is a file that is no sinogram header; else a scan folder. */
-async function input(path: string, options: ReconOptions, run: Run) {
+/**
+ * What is reconstructed: list mode where it is named, or where the scan is a file that is no sinogram header; else a scan folder.
+ * @returns its layout, from headers alone, and how the data are read.
+ */
+async function input(path: string, options: ReconOptions) {
   const { listMode, frame, span, maxRingDifference, viewMash } = options;
   const single = listMode === undefined && existsSync(path) && statSync(path).isFile() && !path.endsWith('.hs');
   if (listMode === undefined && !single) {
@@ -110,25 +116,24 @@ async function input(path: string, options: ReconOptions, run: Run) {
         found: path,
         expected: 'list mode, or --list-mode',
       });
-    return readScan(path);
+    return { layout: await readScanLayout(path), read: () => readScan(path) };
   }
   if (frame && !(frame.length === 2 && frame[0]! >= 0 && frame[1]! > frame[0]!)) {
     throw new OptionError('Time frame', { key: '--frame', expected: 'start,end in s, start < end', found: frame });
   }
-  const stage = run.stage('events');
-  const {
-    duration: seconds,
-    additive,
-    ...rest
-  } = await readListMode(listMode ?? path, {
+  const header = listMode ?? path;
+  const how: ListModeOptions = {
     frame: frame && [frame[0]!, frame[1]!],
     factors: single ? undefined : path,
     layout: { span, maxRingDifference, viewMash },
-    signal: run.signal,
-  });
-  stage.done();
-  const events = { header: listMode ?? path, frame: frame ?? null, seconds, span: span ?? null, additive };
-  return { ...rest, events };
+  };
+  const read = async ({ stage, signal }: Run) => {
+    const reading = stage('events');
+    const { duration: seconds, additive, ...rest } = await readListMode(header, { ...how, signal });
+    reading.done();
+    return { ...rest, events: { header, frame: frame ?? null, seconds, span: span ?? null, additive } };
+  };
+  return { layout: await listModeLayout(how), read };
 }
 
 interface Numbers {

@@ -19,7 +19,7 @@ import {
 } from '../io/mmr-listmode.js';
 import { type DelayedSums, fittedRandoms } from '../io/randoms.js';
 import { readBytes } from './files.js';
-import { detectionFactors, readTerms, type TermsFolder } from './scan-folder.js';
+import { detectionFactors, readTerms, readTermsLayout, type TermsFolder } from './scan-folder.js';
 
 export interface ListModeOptions extends CallOptions {
   /** From … until, s, in the time of the file; the end is not included. @default all */
@@ -73,7 +73,7 @@ export async function readListMode(
       found: wanted,
     });
   }
-  const layout = terms.layout ?? sinogramLayout(scannerByName('Siemens mMR'), { maxRingDifference: 60, ...defined(wanted) });
+  const layout = terms.layout ?? mmrLayout(wanted);
   checkMmrLayout(layout);
   const { header, words, file } = await readMmrWords(path);
   const events = (kind: 'prompts' | 'delayeds') => mmrEvents(words, { kind, frame, file, signal });
@@ -96,6 +96,15 @@ export async function readListMode(
     additive: terms.additive ? 'the scan folder' : none ? 'none: there are no delayeds' : 'delayeds',
     warnings: list.note === undefined ? [] : [`${list.note} Make one with coincide histogram.`],
   };
+}
+
+/** The layout that the events will have, and none of the data. @throws FormatError or GeometryError naming file and key. */
+export async function listModeLayout({ factors, layout }: ListModeOptions): Promise<SinogramLayout> {
+  return factors === undefined ? mmrLayout(layout) : readTermsLayout(factors);
+}
+
+function mmrLayout(wanted: ListModeOptions['layout']): SinogramLayout {
+  return sinogramLayout(scannerByName('Siemens mMR'), { maxRingDifference: 60, ...defined(wanted) });
 }
 
 /** The options that are given. */

@@ -9,10 +9,12 @@ import type { PoissonSubset } from '../core/interfaces.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { toWorld } from '../geometry/frame.js';
 import type { ListModeScan, Scan } from '../geometry/scan.js';
+import type { SinogramLayout } from '../geometry/sinogram.js';
 import { mergeLora } from '../network/lora.js';
 import type { ProjectorEngine } from '../projector/engine.js';
 import { type PoissonProxOptions, poissonProx } from '../recon/poisson-prox.js';
 import { residentProx } from '../recon/resident.js';
+import { checkMemory } from './check-memory.js';
 import { fingerprint, openCourse, type TraceEntry } from './course.js';
 import { type DdipSamplesOptions, ddipSamples } from './ddip-samples.js';
 import { type DiffusionMethod, type DiffusionOptions, diffusionMethods } from './diffusion-methods.js';
@@ -76,7 +78,7 @@ export type ListModeReconstruction = ReconstructedImage & ListModeFit;
 /**
  * Reconstructs a scan, or its list mode event by event, on a grid of the scanner frame.
  * @throws OptionError when a diffusion method is given no model, or an option is out of range. @throws FormatError for a checkpoint of
- * another run.
+ * another run. @throws DeviceError at once when the machine cannot hold the images of such a grid.
  */
 export function reconstruct(
   scan: Scan,
@@ -99,9 +101,11 @@ export async function reconstruct(
   const { psf, unit = 'counts', onProgress, signal, model } = options;
   const method = canonical(options.method ?? (model ? 'post' : 'osem'));
   const { iterations = method === 'mlem' ? 20 : 2 } = options;
-  const subsetCount = method === 'mlem' ? 1 : (options.subsets ?? 8);
+  const subsetCount = subsetsOf(method, options.subsets);
   if (isDiffusion(method) && !model)
     throw new OptionError(`${method} needs a prior`, { key: 'model', expected: 'a model', found: 'none' });
+  const { layout } = 'events' in scan ? scan.events : scan.prompts;
+  checkGrid(layout, grid, engine, { method, subsets: subsetCount });
   const { position } = scan;
   const { subsets, resident, fitOf } = await scanModel(scan, grid, engine, {
     ...{ subsets: subsetCount, psf, signal },
@@ -165,6 +169,21 @@ export async function reconstruct(
   } finally {
     resident?.dispose();
   }
+}
+
+function subsetsOf(method: Method, subsets = 8): number {
+  return method === 'mlem' ? 1 : subsets;
+}
+
+/** @throws DeviceError when the machine cannot hold the images of such a reconstruction. */
+export function checkGrid(
+  layout: SinogramLayout,
+  grid: Grid,
+  engine: ProjectorEngine,
+  { method, subsets }: { readonly method: Method; readonly subsets?: number | undefined },
+): void {
+  // With a network: the OSEM image and its filtered copy, x, and the samples' mean and squares.
+  checkMemory(layout, grid, engine, { subsets: subsetsOf(method, subsets), beside: isDiffusion(method) ? 5 : 0 });
 }
 
 function isPenalised(method: Method): method is PenalisedMethod {

@@ -31,14 +31,9 @@ export interface ScanFolder {
   readonly warnings: readonly string[];
 }
 
-/**
- * Reads a scan folder, or a single prompts header.
- * @throws FormatError or GeometryError naming file and key.
- */
-export async function readScan(folder: string): Promise<ScanFolder> {
-  const single = folder.endsWith('.hs');
-  const at = single ? dirname(folder) : folder;
-  const prompts = single ? folder : join(folder, 'prompts.hs');
+/** Header of the prompts. @param folder or that header. @throws FormatError when there is none. */
+function promptsIn(folder: string): string {
+  const prompts = folder.endsWith('.hs') ? folder : join(folder, 'prompts.hs');
   if (!existsSync(folder)) throw new FormatError('There is no such scan', { file: folder, hint: howToScan });
   if (!existsSync(prompts)) {
     const names = statSync(folder).isDirectory() ? readdirSync(folder) : undefined;
@@ -50,6 +45,26 @@ export async function readScan(folder: string): Promise<ScanFolder> {
         : howToScan,
     });
   }
+  return prompts;
+}
+
+/**
+ * Reads the layout of a scan folder, or of a single prompts header, and none of its data.
+ * @throws FormatError or GeometryError naming file and key.
+ */
+export async function readScanLayout(folder: string): Promise<SinogramLayout> {
+  const prompts = promptsIn(folder);
+  return readInterfileLayout(await readBytes(prompts), prompts).layout;
+}
+
+/**
+ * Reads a scan folder, or a single prompts header.
+ * @throws FormatError or GeometryError naming file and key.
+ */
+export async function readScan(folder: string): Promise<ScanFolder> {
+  const single = folder.endsWith('.hs');
+  const at = single ? dirname(folder) : folder;
+  const prompts = promptsIn(folder);
   const first = await readProjData(prompts);
   const optional = async (stem: string): Promise<Sinogram | undefined> => {
     const file = join(at, `${stem}.hs`);
@@ -112,10 +127,10 @@ export interface TermsFolder extends Pick<Scan, 'multiplicative' | 'additive'> {
 }
 
 /**
- * Reads what a scan folder knows beside its prompts, for events of the same scan.
+ * Reads the layout of what a scan folder knows beside its prompts, and none of its data.
  * @throws FormatError or GeometryError naming file and key.
  */
-export async function readTerms(folder: string): Promise<TermsFolder> {
+export async function readTermsLayout(folder: string): Promise<SinogramLayout> {
   const file = (key: keyof typeof stems): string => join(folder, `${stems[key]}.hs`);
   const there = (['multiplicative', 'additive', 'prompts'] as const).find((key) => existsSync(file(key)));
   if (!there) {
@@ -125,7 +140,16 @@ export async function readTerms(folder: string): Promise<TermsFolder> {
       ...(existsSync(folder) ? {} : { found: 'no such folder' }),
     });
   }
-  const { layout } = readInterfileLayout(await readBytes(file(there)), file(there));
+  return readInterfileLayout(await readBytes(file(there)), file(there)).layout;
+}
+
+/**
+ * Reads what a scan folder knows beside its prompts, for events of the same scan.
+ * @throws FormatError or GeometryError naming file and key.
+ */
+export async function readTerms(folder: string): Promise<TermsFolder> {
+  const layout = await readTermsLayout(folder);
+  const file = (key: keyof typeof stems): string => join(folder, `${stems[key]}.hs`);
   const term = async (key: keyof typeof stems): Promise<Sinogram | undefined> => {
     if (!existsSync(file(key))) return undefined;
     const { sinogram } = await readProjData(file(key));

@@ -6,7 +6,7 @@ import { checkedGrid, type Grid } from '../core/image.js';
 import type { CallOptions } from '../core/iterate.js';
 import { transaxialLines } from '../geometry/lines.js';
 import { planeCount, type SinogramLayout, sinogramShape } from '../geometry/sinogram.js';
-import { columnsBytes, segmentTables } from './cpu/tables.js';
+import { columnsBytes, fitsKernels, segmentTables } from './cpu/tables.js';
 import { workspaceLayout } from './cpu/workspace.js';
 import type { ProjectorEngine } from './engine.js';
 
@@ -41,7 +41,7 @@ export interface Plan {
 export function plan(layout: SinogramLayout, grid: Grid, subsets = 1): Plan {
   const voxels = size(checkedGrid(grid).shape);
   const tables = segmentTables(layout, grid);
-  const tooLarge = columnsBytes(grid) >= 2 ** 31;
+  const tooLarge = !fitsKernels(grid);
   const workspace = (k: number): number => {
     if (tooLarge) return columnsBytes(grid);
     const { forward, adjoint } = workspaceLayout(layout, Math.ceil(layout.views / k), tables, grid, threads);
@@ -56,12 +56,17 @@ export function plan(layout: SinogramLayout, grid: Grid, subsets = 1): Plan {
   const workspaceBytes = workspace(subsets);
   // Three terms of all bins; expected counts, ratio and what the model makes on the way, of one subset.
   const dataBytes = 4 * (3 * bins + 4 * one);
-  const imageBytes = 4 * voxels * (subsets + 5);
+  const imageBytes = osemImageBytes(grid, subsets);
   return {
     ...{ bins, voxels, subsets, fewestSubsets, fits: subsets >= fewestSubsets && subsets <= layout.views },
     samples: countSamples(layout, grid),
     ...{ workspaceBytes, dataBytes, imageBytes, totalBytes: workspaceBytes + dataBytes + imageBytes },
   };
+}
+
+/** Bytes: the image, its copies in an update, and the sensitivity of every subset. */
+export function osemImageBytes({ shape }: Grid, subsets: number): number {
+  return 4 * size(shape) * (subsets + 5);
 }
 
 /** Samples of all bins, from the lines of some views; the image taken to be as long as the scanner. */

@@ -2,7 +2,7 @@
 import { DeviceError } from '../../core/errors.js';
 import type { Grid } from '../../core/image.js';
 import { type KernelCall, ranges, type Workspace } from './pool.js';
-import { columnLength, columnsBytes } from './tables.js';
+import { columnLength, columnsBytes, fitsKernels } from './tables.js';
 
 const lanes = 16;
 /** Memory that partial images may take, bytes. */
@@ -13,8 +13,7 @@ const partialBytes = 2 ** 29;
  * @throws DeviceError when a single image is more than the kernels can address.
  */
 export function partialImages(grid: Grid, wanted: number): number {
-  const bytes = columnsBytes(grid);
-  if (bytes >= 2 ** 31) {
+  if (!fitsKernels(grid)) {
     const expected = 'an image of less than 2 GiB';
     throw new DeviceError('The image is too large', {
       expected,
@@ -22,7 +21,7 @@ export function partialImages(grid: Grid, wanted: number): number {
       hint: 'Use larger voxels.',
     });
   }
-  return Math.max(1, Math.min(wanted, Math.floor(partialBytes / bytes)));
+  return Math.max(1, Math.min(wanted, Math.floor(partialBytes / columnsBytes(grid))));
 }
 
 /** Lanes that bring an image [z][y][x] into columns, set columns to zero, or sum columns into an image [z][y][x]. */

@@ -16,6 +16,11 @@ export function columnsBytes(grid: Grid): number {
   return 4 * columnLength(grid) * (grid.shape[1] + 2) * (grid.shape[2] + 2);
 }
 
+/** Whether the kernels can address an image of this grid. */
+export function fitsKernels(grid: Grid): boolean {
+  return columnsBytes(grid) < 2 ** 31;
+}
+
 /** Grid, and address of the image of columns. */
 export function gridTable(grid: Grid, columns: number): Float64Array {
   return Float64Array.of(...grid.shape, columnLength(grid), ...grid.voxelSize, ...grid.origin, columns);
