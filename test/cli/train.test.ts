@@ -11,7 +11,8 @@ import { withLora } from '../../src/node/lora-file.js';
 import { readModel } from '../../src/node/model-folder.js';
 import { coincide, scratch } from './run.js';
 
-it('goes on where it was interrupted, to the same weights', async () => {
+// Many runs of the command, each from the start of a process: minutes on a busy machine.
+it('goes on where it was interrupted, to the same weights', { timeout: 600_000 }, async () => {
   const dir = scratch();
   const config = {
     ...{ name: 'tiny', seed: 3, steps: 30, checkpointEvery: 10, batch: 2, patch: [16, 16, 16] },
