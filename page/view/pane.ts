@@ -126,8 +126,7 @@ export async function openPane(image: Loaded, layers: Layers, { onMove, onView }
     ...{ multiplanarShowRender: SHOW_RENDER.NEVER, multiplanarLayout: MULTIPLANAR_TYPE.AUTO, sliceType: SLICE_TYPE.MULTIPLANAR },
     ...{
       dragMode: DRAG_MODE.pan,
-      crosshairWidth: 0.4,
-      crosshairWidthUnit: 'percent',
+      crosshairWidthUnit: 'mm',
       crosshairGap: 6,
       crosshairColor: [0.9, 0.1, 0.4, 1],
     },
@@ -159,6 +158,8 @@ export async function openPane(image: Loaded, layers: Layers, { onMove, onView }
   // NiiVue says nothing of zooming, but calls this at the end of every drawing, for linked instances of which there are none here.
   let framed = '0,0,0,1';
   nv.sync = () => {
+    const width = crosshairPixels * (nv.uiData.dpr ?? 1) * pixelSize(nv);
+    if (width > 0 && width !== nv.opts.crosshairWidth) return nv.setCrosshairWidth(width); // draws once more
     const view = Array.from(nv.scene.pan2Dxyzmm) as unknown as View;
     if (String(view) === framed) return;
     framed = String(view);
@@ -213,6 +214,15 @@ export async function openPane(image: Loaded, layers: Layers, { onMove, onView }
       find('output').textContent = value;
     },
   };
+}
+
+/** NiiVue's cross-hairs are as wide as so many mm of the image: where these are less than a pixel, none of it is seen. */
+const crosshairPixels = 2;
+
+/** mm that a device pixel shows; 0 where nothing is shown. */
+function pixelSize({ screenSlices }: Niivue): number {
+  const sizes = screenSlices.map(({ fovMM, leftTopWidthHeight }) => Math.abs(fovMM[0]! / leftTopWidthHeight[2]!));
+  return Math.max(0, ...sizes.filter(Number.isFinite));
 }
 
 /** −1 where there is no label, for the colours of labels. */

@@ -169,6 +169,42 @@ describe('the viewer', { timeout: 240_000 }, () => {
     await expect.poll(picture, { timeout: 60_000 }).toBe(marked);
   });
 
+  it('the cross-hairs are seen at any size of the window', async (ctx) => {
+    const { page } = await main(ctx);
+    const canvas = page.locator('figure .slices canvas').first();
+    /** Rows and columns in which the colour of the cross-hairs is longer than any letter. */
+    const lines = async (): Promise<{ rows: number; columns: number }> => {
+      const shot = await canvas.screenshot({ timeout: 60_000 });
+      return page.evaluate(async (base64) => {
+        const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
+        const { width, height } = picture;
+        const context = new OffscreenCanvas(width, height).getContext('2d')!;
+        context.drawImage(picture, 0, 0);
+        const { data } = context.getImageData(0, 0, width, height);
+        const [rows, columns] = [new Uint32Array(height), new Uint32Array(width)];
+        for (let i = 0; i < width * height; i++) {
+          if (data[4 * i]! < data[4 * i + 1]! + 60) continue;
+          rows[Math.floor(i / width)]!++;
+          columns[i % width]!++;
+        }
+        const long = (counts: Uint32Array): number => counts.filter((n) => n > 20).length;
+        return { rows: long(rows), columns: long(columns) };
+      }, shot.toString('base64'));
+    };
+    for (const width of [1300, 1000, 700, 600, 500, 390, 1300]) {
+      await page.setViewportSize({ width, height: 850 });
+      await expect
+        .poll(() => canvas.evaluate((one) => (one as HTMLCanvasElement).width - one.clientWidth), { timeout: 60_000 })
+        .toBe(0); // drawn again
+      // Of three slices two share a line where they are side by side, or two of each where they are in a square.
+      const { rows, columns } = await lines();
+      expect(
+        [rows, columns].every((n) => n >= 4 && n <= 8),
+        `${width}: ${rows} rows, ${columns} columns`,
+      ).toBe(true);
+    }
+  });
+
   it('every control has a name, is reached by the Tab key, and shows it', async (ctx) => {
     const { page } = await main(ctx);
     const controls = await page
