@@ -34,7 +34,7 @@ export function checkMemory(
   const images = (tried: Grid): string => `${gibibytes(bytes(tried))} of images for ${count} subsets`;
   const own = defaultGrid(layout);
   const hint = fits(own)
-    ? `The scanner’s own, defaultGrid without --voxel and --size: ${told(own)} of ${+own.voxelSize[2].toPrecision(3)} mm across, ${images(own)}.`
+    ? `The scanner’s own, defaultGrid without voxel and size (--voxel, --size): ${told(own)} of ${+own.voxelSize[2].toPrecision(3)} mm across, ${images(own)}.`
     : 'Take larger voxels, a smaller field of view or fewer subsets.';
   if (bytes(grid) > memory) {
     throw new DeviceError('The grid is too large for the memory of this machine', {

@@ -61,7 +61,9 @@ export async function lookForGpu(): Promise<Answer> {
   }
   try {
     const gpu = await findGpu();
-    return gpu.software ? { gpu, why: `${gpu.name} is slower than the cpu engine: only --device gpu uses it.` } : { gpu };
+    return gpu.software
+      ? { gpu, why: `${gpu.name} is slower than the cpu engine: only device: 'gpu' (--device gpu) uses it.` }
+      : { gpu };
   } catch (error) {
     if (error instanceof DeviceError) return { why: error.message };
     throw error;

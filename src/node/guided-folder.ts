@@ -46,7 +46,7 @@ export async function loadGuidedModel(folder: string, options: LoadGuidedOptions
     throw new ModelError('This model was not imported', {
       file: folder,
       expected: 'a model made by coincide import',
-      hint: 'Without --preset it denoises as it is.',
+      hint: 'loadModel and denoiseVolume (denoise without --preset) take it as it is.',
     });
   }
   const source = await openFileSource(weightsFile);

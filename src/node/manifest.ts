@@ -75,7 +75,7 @@ export async function readManifest(file: string): Promise<BatchStudy[]> {
 export function shardOf<T>(studies: readonly T[], shard: string): T[] {
   const [, i, n] = /^(\d+)\/(\d+)$/.exec(shard)?.map(Number) ?? [];
   if (!(i! >= 1 && i! <= n!)) {
-    throw new OptionError('No such shard', { key: '--shard', expected: 'i/n with i from 1 to n', found: shard });
+    throw new OptionError('No such shard', { key: 'shard', expected: 'i/n with i from 1 to n', found: shard });
   }
   return studies.filter((_, k) => k % n! === i! - 1);
 }

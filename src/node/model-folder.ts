@@ -33,7 +33,7 @@ export async function readModel(folder: string): Promise<Model> {
   if (!existsSync(cardFile)) {
     throw new ModelError(existsSync(folder) ? 'This is no model folder: it has no model.json' : 'There is no such model folder', {
       ...{ file: folder, expected: 'a folder made by coincide train or coincide import' },
-      hint: 'Without --model the shipped model is taken.',
+      hint: 'The shipped one is defaultModel (without --model).',
     });
   }
   const described = await readJson(cardFile);

@@ -86,9 +86,9 @@ export async function chooseProvider(
   }
   if (device === 'auto') return 'cpu';
   throw new DeviceError('No graphics card runs the networks', {
-    key: '--device',
+    key: 'device',
     found: found.map(({ provider, why }) => `${provider}: ${why}`).join('; '),
-    hint: 'Use --device cpu.',
+    hint: "Use device: 'cpu' (--device cpu).",
   });
 }
 

@@ -100,7 +100,7 @@ function absent(what: string, cause: unknown): DeviceError {
   const variable = process.platform === 'linux' ? 'ONNXRUNTIME_NODE_INSTALL=skip ' : '';
   return new DeviceError(`Networks need onnxruntime-node, which ${what}`, {
     ...{ cause, found: text(cause).split('\n')[0]! },
-    hint: `Install it beside coincide: ${variable}npm install onnxruntime-node. recon --method osem or bsrem needs none.`,
+    hint: `Install it beside coincide: ${variable}npm install onnxruntime-node. method: 'osem' (recon --method osem) needs none.`,
   });
 }
 

@@ -23,7 +23,7 @@ export async function readShown(source: string, frame = 0): Promise<Shown> {
   if (!image)
     throw new OptionError('There is no such frame', {
       file: source,
-      key: '--frame',
+      key: 'frame',
       expected: `0 … ${frames.length - 1}`,
       found: frame,
     });

@@ -162,7 +162,7 @@ function attempt<T>(work: () => T): T | CoincideError {
 export function suvFrames({ frames, suv, suvPerUnit, source }: Study): PetImage[] {
   if (suv instanceof Error && suvPerUnit === undefined) throw suv;
   if (suvPerUnit === undefined) {
-    const hint = 'If it is, say so (--unit SUV); else convert it.';
+    const hint = "If it is, say so: unit: 'SUV' (--unit SUV); else convert it.";
     throw new OptionError('The unit of the image is not SUV', {
       file: source,
       key: 'unit',
@@ -212,7 +212,7 @@ export async function checkOutput(output: string, study: Pick<Study, 'kind' | 'd
   if (kind === 'NIfTI') return void imageStem(output);
   if (kind === 'npz') {
     if (study.frames.length === 1) return;
-    throw new OptionError('An .npz holds one frame', { key: '--output', expected: 'a name that ends in .nii.gz', found: output });
+    throw new OptionError('An .npz holds one frame', { key: 'output', expected: 'a name that ends in .nii.gz', found: output });
   }
   if (!study.dicom) {
     const expected = `a name that ends in .nii.gz, .nii${study.kind === 'npz' ? ' or .npz' : ''}`;

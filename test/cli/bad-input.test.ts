@@ -102,7 +102,7 @@ describe('recon refuses', () => {
     const scan = spoiled('fine', 'prompts.s', () => Buffer.alloc(0));
     const { code, stderr } = await coincide(['recon', scan, '--voxel', '0.001', '-o', 'out.nii.gz'], dir);
     expect(stderr).toMatch(/grid.*at most [\d.]+ GiB, found "(\d+) × \1 × \d+ voxels, [\d.]+ GiB of images for 8 subsets"/);
-    expect(stderr).toMatch(/without --voxel and --size: (\d+) × \1 × \d+ voxels of [\d.]+ mm across, [\d.]+ GiB/);
+    expect(stderr).toMatch(/\(--voxel, --size\): (\d+) × \1 × \d+ voxels of [\d.]+ mm across, [\d.]+ GiB/);
     expect([code, existsSync(at('out.nii.gz'))]).toEqual([2, false]);
   });
 });

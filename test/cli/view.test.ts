@@ -64,6 +64,6 @@ it('says what is wrong before it serves anything', async () => {
   expect(many.code).toBe(2);
   expect(many.stderr).toContain('at most 6');
   const frame = await coincide(['view', 'a.nii.gz', '--frame', '3'], dir);
-  if (built) expect(frame.stderr).toContain('--frame');
+  if (built) expect(frame.stderr).toContain('no such frame (frame)');
   expect(frame.code).toBe(2);
 });

@@ -42,5 +42,5 @@ it('deals studies to shards: each to one', () => {
     [2, 5],
   ]);
   expect(shardOf(studies, '9/9')).toEqual([]);
-  for (const shard of ['0/3', '4/3', '1', 'a/b', '1/3x']) expect(() => shardOf(studies, shard), shard).toThrow(/--shard/);
+  for (const shard of ['0/3', '4/3', '1', 'a/b', '1/3x']) expect(() => shardOf(studies, shard), shard).toThrow(/\(shard\)/);
 });

@@ -62,6 +62,9 @@ export interface GpuDevice {
   dispose(): Promise<void>;
 }
 
+/** When something is too large. */
+const hintToShrink = "Use more subsets or larger voxels, or device: 'cpu' (--device cpu).";
+
 /** GPUBufferUsage and GPUMapMode are globals of browsers only; their values are the standard's. */
 const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 } as const;
 
@@ -100,7 +103,7 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
     event.preventDefault();
     shortOfMemory ||= error.constructor.name === 'GPUOutOfMemoryError';
     if (shortOfMemory) {
-      fail('The graphics card has not enough memory', error.message, 'Use more subsets or larger voxels, or --device cpu.');
+      fail('The graphics card has not enough memory', error.message, hintToShrink);
     } else fail('The graphics card refused work', error.message, 'Please report this with the output of `coincide doctor`.');
   };
   device.addEventListener('uncapturederror', onError);
@@ -127,7 +130,7 @@ function gpuDevice(gpujs: GpuJs, context: GpuJsContext): GpuDevice {
     throw new DeviceError('An array is too large for the graphics card', {
       expected: `at most ${mebibytes(maxBytes)}`,
       found: `${mebibytes(bytes)}, [${shape.join(', ')}]`,
-      hint: 'Use more subsets or larger voxels, or --device cpu.',
+      hint: hintToShrink,
     });
   };
   const wrap = (buffer: GPUBuffer, shape: readonly number[]): GpuArray =>

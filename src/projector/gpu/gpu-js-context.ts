@@ -20,7 +20,7 @@ export async function acquire({ WebGPUContext }: GpuJs, provider: GpuProvider): 
   } catch (cause) {
     throw new DeviceError('No graphics card could be opened through WebGPU', {
       found: cause instanceof Error ? cause.message : String(cause),
-      hint: 'Is its driver installed? `coincide doctor` tells what was looked for; --device cpu needs none.',
+      hint: "Is its driver installed? `coincide doctor` tells what was looked for; device: 'cpu' (--device cpu) needs none.",
       cause,
     });
   } finally {

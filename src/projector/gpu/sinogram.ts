@@ -122,7 +122,7 @@ export async function sinogramKernels(
     throw new DeviceError('One view is too large for the graphics card', {
       expected: `at most ${device.maxBytes} bytes`,
       found: perView,
-      hint: 'Use --device cpu.',
+      hint: "Use device: 'cpu' (--device cpu).",
     });
   }
   const samples = (rays.steps / views) * axial.cells * Math.min(tofBins, 2 * reach + 1);
