@@ -171,7 +171,7 @@ export function suvPerUnit({ unit, values }: PetImage, { card }: OpenModel, inte
       hint:
         unit === '1/cm' || unit === 'label'
           ? 'This is an attenuation map or a label image: is it the right file?'
-          : 'If it is, say so (--unit SUV); else convert it, or let the mean over the body be matched (--intensity body-mean).',
+          : "If it is, say so: unit: 'SUV' (--unit SUV); else convert it, or match the mean over the body: intensity: 'body-mean' (--intensity body-mean).",
     });
   }
   return matchedUnit(card, values);

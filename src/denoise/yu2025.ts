@@ -71,7 +71,7 @@ export async function denoiseYu2025(image: PetImage, model: GuidedModel, options
       key: 'unit',
       expected: `SUV, which ${card.name} was trained on`,
       found: image.unit,
-      hint: 'If it is, say so (--unit SUV); else convert it.',
+      hint: "If it is, say so: unit: 'SUV' (--unit SUV); else convert it.",
     });
   }
   const table = posteriorTable(alphaBar, spacedTimesteps(steps, alphaBar.length));
