@@ -70,7 +70,9 @@ export async function readListMode(
     throw new OptionError('The scan folder says how events are compressed', {
       key: 'layout',
       expected: 'nothing beside it',
-      found: wanted,
+      found: Object.entries(defined(wanted))
+        .map((option) => option.join(' '))
+        .join(', '),
     });
   }
   const layout = terms.layout ?? mmrLayout(wanted);

@@ -16,7 +16,7 @@ import { type SinogramLayout, sinogramLayout, sinogramShape } from '../../src/ge
 import { histogramMmr } from '../../src/io/mmr-histogram.js';
 import { estimateRandoms } from '../../src/io/randoms.js';
 import { openEngine } from '../../src/node/devices.js';
-import { readListMode, readMmrWords } from '../../src/node/list-mode-file.js';
+import { listModeLayout, readListMode, readMmrWords } from '../../src/node/list-mode-file.js';
 import { reconstruct } from '../../src/node/reconstruct.js';
 import { detectionFactors, randomsTerm, writeScan } from '../../src/node/scan-folder.js';
 import type { ProjectorEngine } from '../../src/projector/engine.js';
@@ -119,6 +119,9 @@ describe('list mode from a file', () => {
     await writeScan(folder, { scan, meta: { unit: 'counts' } });
     const read = await readListMode(header, { factors: folder });
     expect(read.additive).toBe('the scan folder');
+    // Headers alone tell the layout.
+    expect(await listModeLayout({ factors: folder })).toEqual(read.scan.events.layout);
+    expect(await listModeLayout({ layout: options })).toEqual(scan.prompts.layout);
     const found = await reconstruct(read.scan, grid, engine, settings);
     const other = await reconstruct(scan, grid, engine, settings);
     expect(maxDifference(found.image.values, other.image.values)).toBeLessThan(5e-4);
@@ -135,7 +138,7 @@ describe('list mode from a file', () => {
     const arc = { ...layout, arcCorrected: true };
     await writeScan(folder, { scan: { prompts: { ...scan.prompts, layout: arc }, position: 'HFS' }, meta: { unit: 'counts' } });
     await expect(readListMode(header, { factors: folder })).rejects.toThrow(GeometryError);
-    await expect(readListMode(header, { factors: folder, layout: { span: 3 } })).rejects.toThrow(OptionError);
+    await expect(readListMode(header, { factors: folder, layout: { span: 3 } })).rejects.toThrow(/found "span 3"/);
     sharedFile(ctx as TestContext, 'coincidencesLM.clm.safir');
     const safir = resolve(import.meta.dirname, '../../../shared/data/stir/coincidencesLM.clm.safir');
     await expect(readListMode(safir)).rejects.toThrow(/SAFIR list mode is not supported/);
