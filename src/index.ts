@@ -39,6 +39,7 @@ export { noiseLevel } from './denoise/noise-level.js';
 export { type NonlocalMeansOptions, nonlocalMeans } from './denoise/nonlocal-means.js';
 export {
   type Given,
+  type Looks,
   type OpenModel,
   openModel,
   type Passage,

@@ -322,6 +322,7 @@ it('coincide exports these types', () => {
       "ListModeScan",
       "ListModeSubset",
       "ListModeTerms",
+      "Looks",
       "Lora",
       "LoraOptions",
       "LossGradient",

@@ -26,6 +26,7 @@ interface Options {
   readonly sampler: 'ddim' | 'dpm2';
   readonly eta: number;
   readonly reuse: number;
+  readonly looks: '1' | '2';
   readonly tiles: 'model' | 'whole';
   readonly unit?: Unit;
   readonly intensity: 'SUV' | 'body-mean';
@@ -46,6 +47,7 @@ const foreignToPresets = [
   'sampler',
   'eta',
   'reuse',
+  'looks',
   'tiles',
   'spread',
   'intensity',
@@ -74,6 +76,11 @@ export function denoise(program: Command): void {
     )
     .option('--eta <x>', 'stochasticity of DDIM, in [0, 1]', share, 0)
     .option('--reuse <n>', 'evaluate the coarse levels of the network in every n-th step only', whole, 1)
+    .addOption(
+      new Option('--looks <n>', 'mode mean: 2 looks again around what is extremely hot, which leaves rings else')
+        .choices(['1', '2'])
+        .default('2'),
+    )
     .addOption(
       new Option('--tiles <how>', 'through the network in tiles, as the model was trained, or whole: no seams, more memory')
         .choices(['model', 'whole'])
@@ -123,6 +130,9 @@ export function denoise(program: Command): void {
           expected: '--mode samples with two or more samples',
         });
       }
+      if (!model.can.includes('mean') && command.getOptionValueSource('looks') !== 'default')
+        throw new OptionError(`${model.card.name} knows no mean`, { key: '--looks', hint: 'Leave it out.' });
+      const looks = how.looks === '1' ? 1 : 2;
       const guide = guideFile === undefined ? undefined : await readGuide(guideFile, study.frames[0]!);
       const plan = await toldPlan(run, study, model, how, memory);
       const stage = run.stage('denoise');
@@ -131,7 +141,15 @@ export function denoise(program: Command): void {
         const onProgress = (fraction: number): void => stage((k + fraction) / study.frames.length);
         const seed = run.options.seed + k;
         done.push(
-          await denoiseVolume(frame, model, { ...how, anatomy: guide?.anatomy, intensity, seed, signal: run.signal, onProgress }),
+          await denoiseVolume(frame, model, {
+            ...how,
+            looks,
+            anatomy: guide?.anatomy,
+            intensity,
+            seed,
+            signal: run.signal,
+            onProgress,
+          }),
         );
       }
       stage.done();

@@ -1,5 +1,5 @@
 /** @file  Volume in, volume out.
- *    mean     x̂₀ = E[x₀ | image], one evaluation
+ *    mean     x̂₀ = E[x₀ | image], one evaluation, and a second look around what is extremely hot
  *    samples  x = b + √(σ₁² − s²) n, a sampler given the image from σ₁ down to 0; the mean of K samples, and their standard deviation as spread
  *  b is the mean, s = 0, or from a model that knows no mean the image itself, whose noise s counts towards σ₁. n belongs to the volume. */
 import { array, fill, type Point, type Shape3, type Volume } from '../core/array.js';
@@ -19,6 +19,8 @@ import { type Measured, resampledNote, unlike, unlikeVoxels, workingGrid } from 
 export interface DenoiseOptions extends CallOptions {
   /** @default 'mean', or 'samples' from a model that knows no mean */
   readonly mode?: 'mean' | 'samples' | undefined;
+  /** Mode 'mean', and where samples begin: 2 looks a second time around what is extremely hot, see `Looks`. @default 2 */
+  readonly looks?: 1 | 2 | undefined;
   /** Samples drawn (mode 'samples'). @default the model's: 4; imported models 1 */
   readonly samples?: number | undefined;
   /** Evaluations per sample. @default the model's: 2; imported models 20 */
@@ -49,9 +51,11 @@ export interface DenoiseOptions extends CallOptions {
 
 /** How an image was denoised: nothing is left to defaults. */
 export type SamplingUsed =
-  | { readonly mode: 'mean'; readonly evaluations: 1 }
+  | { readonly mode: 'mean'; readonly looks: 1 | 2 }
   | {
       readonly mode: 'samples';
+      /** Of the mean that they begin at; undefined where there is none. */
+      readonly looks?: 1 | 2 | undefined;
       readonly sampler: 'ddim' | 'dpm2';
       readonly samples: number;
       readonly steps: number;
@@ -80,7 +84,7 @@ export interface Denoised {
  * @throws OptionError when the unit is not SUV and no other intensity is asked for, or an option is out of range.
  */
 export async function denoiseVolume(image: PetImage, model: OpenModel, options: DenoiseOptions = {}): Promise<Denoised> {
-  const { tiles = 'model', sampler = 'ddim', eta = 0, reuse = 1, seed = 1, onProgress, signal } = options;
+  const { tiles = 'model', looks = 2, sampler = 'ddim', eta = 0, reuse = 1, seed = 1, onProgress, signal } = options;
   const { mode = model.can.includes('mean') ? 'mean' : 'samples' } = options;
   const { samples = model.sampling.samples, steps = model.sampling.steps, start = model.sampling.start } = options;
   if (mode === 'samples' && !(Number.isInteger(samples) && samples > 0)) {
@@ -109,10 +113,10 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
     values: nonNegative(await resample(x, there, image.grid, { signal })),
   });
   const knowsMean = model.can.includes('mean');
-  const begin = knowsMean || mode === 'mean' ? await model.mean(values, unit, { ...given, tiles, signal }) : values;
+  const begin = knowsMean || mode === 'mean' ? await model.mean(values, unit, { ...given, tiles, looks, signal }) : values;
   if (mode === 'mean') {
     onProgress?.(1);
-    return { image: await back(begin), sampling: { mode, evaluations: 1 }, ...about };
+    return { image: await back(begin), sampling: { mode, looks }, ...about };
   }
   const noiseThere = knowsMean || noise === 0 ? 0 : noise * bodyMean(values);
   const ladder = levels(model, start, steps, noiseThere * unit * card.intensity.scale).map(
@@ -141,7 +145,7 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   return {
     image: await back(average),
     ...(samples > 1 ? { spread: await back(deviation) } : {}),
-    sampling: { mode, sampler, samples, steps, start, eta, reuse },
+    sampling: { mode, ...(knowsMean ? { looks } : {}), sampler, samples, steps, start, eta, reuse },
     ...about,
   };
 }

@@ -1,5 +1,5 @@
 /** @file  A model applied to whole volumes: tiles in, tiles out, and from there the three things it can do.
- *    mean        x̂₀ at t = 1 from x_t = 0: E[x₀ | condition] in one evaluation
+ *    mean        x̂₀ at t = 1 from x_t = 0: E[x₀ | condition] in one evaluation, or two (`second-look.ts`)
  *    conditional a `Denoiser` given the low-count image
  *    prior       a `Denoiser` without one: what HQS takes */
 import { array, contiguous, expectShape, fill, type Shape3, type Volume } from '../core/array.js';
@@ -13,6 +13,7 @@ import { type Architecture, patchMultiple } from '../network/unet.js';
 import { precondition, scaledDenoiser } from '../prior/precondition.js';
 import { cosine, type Schedule } from '../prior/schedule.js';
 import { normalisedAnatomy } from './anatomy.js';
+import { secondLook } from './second-look.js';
 import { blendTiles, cutTile, tilesOf } from './tiles.js';
 
 /** Tiles evaluated at once; each worker takes one. */
@@ -33,6 +34,11 @@ export interface Passage {
    * takes. Group normalisation sees what is evaluated together, so the two are not the same. Imported models have slabs of their own. @default 'model'
    */
   readonly tiles?: 'model' | 'whole' | undefined;
+}
+/** How the mean mode looks at an image. */
+export interface Looks {
+  /** 2: around what the first evaluation finds extremely hot, a second one with that turned down: see `second-look.ts`. @default 1 */
+  readonly looks?: 1 | 2 | undefined;
 }
 /** A `Passage` through many evaluations that are neighbours: one trajectory. */
 export interface PassageInTime extends Passage {
@@ -56,11 +62,11 @@ export interface OpenModel<C extends CommonCard = CommonCard> {
   readonly schedule: Schedule;
   readonly sampling: SamplingDefaults;
   /**
-   * E[x₀ | condition].
+   * E[x₀ | condition], in one evaluation or two.
    * @param condition low-count image. @param unit SUV of one unit of the image. @default 1
    * @throws ModelError when the model cannot.
    */
-  mean(condition: Volume, unit?: number, options?: Given & Passage & CallOptions): Promise<Volume>;
+  mean(condition: Volume, unit?: number, options?: Given & Passage & Looks & CallOptions): Promise<Volume>;
   /**
    * D(x, σ), in the units of the image.
    * @param unit SUV of one unit of the image. @default 1
@@ -74,20 +80,21 @@ export interface OpenModel<C extends CommonCard = CommonCard> {
 export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<ModelCard> {
   const { intensity, architecture } = card;
 
-  /** v̂ of a whole volume, network units. */
+  /** v̂ of a whole volume, network units, and of its tiles. */
   const predict = async (
     inputs: readonly (Volume | undefined)[],
     situation: Situation,
     skipWeight: number,
-    options: Passage & CallOptions,
-    kept?: Kept,
-  ): Promise<Volume> => {
+    { kept, spared, ...options }: Passage & CallOptions & Reuse,
+  ): Promise<{ readonly v: Volume; readonly tiles: readonly Float32Array[] }> => {
     const shape = inputs.find((volume) => volume !== undefined)!.shape as unknown as Shape3;
     const { patch, overlap } = options.tiles === 'whole' ? { patch: coveringPatch(architecture, shape), overlap: 0 } : card;
     const features = networkFeatures(architecture, situation);
     const skip = Float32Array.of(skipWeight);
     const voxels = patch[0] * patch[1] * patch[2];
     const evaluate = async (at: Shape3, tile: number): Promise<Float32Array> => {
+      const known = spared?.(at, patch, tile);
+      if (known) return known;
       const x = array([1, architecture.inputChannels, ...patch]);
       inputs.forEach((volume, channel) => {
         if (volume) cutTile(volume, at, patch, x.data.subarray(channel * voxels, (channel + 1) * voxels));
@@ -101,7 +108,7 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
     const tiles: Float32Array[] = [];
     for (let i = 0; i < places.length; i += CHUNK)
       tiles.push(...(await Promise.all(places.slice(i, i + CHUNK).map((at, k) => evaluate(at, i + k)))));
-    return blendTiles(shape, patch, overlap, tiles);
+    return { v: blendTiles(shape, patch, overlap, tiles), tiles };
   };
   const prepared = (anatomy: Volume | undefined, like: Volume | undefined): Volume | undefined => {
     if (anatomy === undefined) return undefined;
@@ -125,13 +132,21 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
     ],
     schedule: cosine,
     sampling: { samples: 4, steps: 2, start: 0.3 },
-    async mean(condition, unit = 1, { anatomy, noise, tiles, signal } = {}) {
+    async mean(condition, unit = 1, { anatomy, noise, tiles, looks = 1, signal } = {}) {
       demand('mean');
+      if (looks !== 1 && looks !== 2)
+        throw new OptionError('Looks at an image', { key: 'looks', expected: '1 or 2', found: looks });
       const k = intensity.scale * unit;
       const a = prepared(anatomy, condition);
       const situation = { t: 1, condition: true, anatomy: a !== undefined, mean: true, noise };
-      const v = await predict([undefined, scaled(condition, k), a], situation, 1, { tiles, signal });
-      return fill(v.shape, (i) => -v.data[i]! / k);
+      const c = scaled(condition, k);
+      const { v, tiles: seen } = await predict([undefined, c, a], situation, 1, { tiles, signal });
+      const first = scaled(v, -1);
+      const again = looks === 2 ? secondLook(c, first) : undefined;
+      if (again === undefined) return scaled(first, 1 / k);
+      const spared: Reuse['spared'] = (at, patch, tile) => (again.within(at, patch) ? undefined : seen[tile]);
+      const second = await predict([undefined, again.turnedDown, a], situation, 1, { tiles, spared, signal });
+      return scaled(again.joined(scaled(second.v, -1)), 1 / k);
     },
     denoiser(unit = 1, condition, { anatomy, noise } = {}, { reuse = 1, tiles } = {}) {
       demand('diffusion');
@@ -142,11 +157,20 @@ export function openModel(card: ModelCard, evaluator: Evaluator): OpenModel<Mode
       const known = { condition: c !== undefined, anatomy: a !== undefined, ...(c === undefined ? {} : { noise }) };
       const skip = (t: number): number => (c === undefined ? 0 : Math.sin((Math.PI * t) / 2));
       return scaledDenoiser(
-        precondition((xt, t, signal) => predict([xt, c, a], { t, ...known }, skip(t), { tiles, signal }, kept())),
+        precondition(
+          async (xt, t, signal) => (await predict([xt, c, a], { t, ...known }, skip(t), { tiles, signal, kept: kept() })).v,
+        ),
         1 / k,
       );
     },
   };
+}
+
+/** What an evaluation takes over from others. */
+interface Reuse {
+  readonly kept?: Kept | undefined;
+  /** v̂ of a tile that is not evaluated. */
+  readonly spared?: ((at: Shape3, patch: Shape3, tile: number) => Float32Array | undefined) | undefined;
 }
 
 /** The smallest patch that a volume fits into. */

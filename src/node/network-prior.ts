@@ -105,7 +105,7 @@ export async function meanPrior(
     async denoise(x, _, call) {
       const there = await toNetwork(x, scale, call);
       const noise = noiseLevel(there, scale.there.voxelSize);
-      return fromNetwork(await model.mean(there, scale.suvPerUnit, { anatomy: guide, noise, ...call }), scale, call);
+      return fromNetwork(await model.mean(there, scale.suvPerUnit, { anatomy: guide, noise, looks: 2, ...call }), scale, call);
     },
   };
 }

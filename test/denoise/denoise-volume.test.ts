@@ -93,7 +93,7 @@ describe('denoiseVolume', () => {
     const half = toy((x, c) => (x + c) / 2);
     const draw = async (sampler: 'ddim' | 'dpm2') => {
       const { image: out, sampling } = await denoiseVolume(image([6, 10, 12]), half, { ...options, sampler });
-      expect(sampling).toEqual({ ...options, sampler, start: 0.3, eta: 0, reuse: 1 });
+      expect(sampling).toEqual({ ...options, looks: 2, sampler, start: 0.3, eta: 0, reuse: 1 });
       return out.values.data;
     };
     const options = { mode: 'samples', samples: 1, steps: 5 } as const;
