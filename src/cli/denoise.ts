@@ -27,6 +27,7 @@ interface Options {
   readonly eta: number;
   readonly reuse: number;
   readonly looks: '1' | '2';
+  readonly prefilter: 'nlm' | 'none';
   readonly tiles: 'model' | 'whole';
   readonly unit?: Unit;
   readonly intensity: 'SUV' | 'body-mean';
@@ -48,6 +49,7 @@ const foreignToPresets = [
   'eta',
   'reuse',
   'looks',
+  'prefilter',
   'tiles',
   'spread',
   'intensity',
@@ -82,6 +84,11 @@ export function denoise(program: Command): void {
         .default('2'),
     )
     .addOption(
+      new Option('--prefilter <name>', 'mode mean: nlm takes part of the noise out beforehand, as non-local means would; or none')
+        .choices(['nlm', 'none'])
+        .default('nlm'),
+    )
+    .addOption(
       new Option('--tiles <how>', 'through the network in tiles, as the model was trained, or whole: no seams, more memory')
         .choices(['model', 'whole'])
         .default('model'),
@@ -94,7 +101,7 @@ export function denoise(program: Command): void {
         .default('model'),
     )
     .option('--anatomy <file>', 'CT (HU or μ in 1/cm) or MR of the same examination, a NIfTI, for models that know anatomy')
-    .option('--draft', 'compute in 8-bit integers: about twice as fast and rougher')
+    .option('--draft', 'compute in 8-bit integers: rougher, and a tenth to a quarter faster')
     .option('--model <dir>', 'model folder, also of an imported model (default: the shipped model)')
     .addOption(new Option('--preset <name>', 'the published pipeline of an imported model').choices(['yu2025']))
     .option('--memory <size>', 'what an imported model may take, e.g. 8GB (default: three quarters of the machine’s)', memorySize)
@@ -130,8 +137,9 @@ export function denoise(program: Command): void {
           expected: '--mode samples with two or more samples',
         });
       }
-      if (!model.can.includes('mean') && command.getOptionValueSource('looks') !== 'default')
-        throw new OptionError(`${model.card.name} knows no mean`, { key: '--looks', hint: 'Leave it out.' });
+      const ofMeans = ['looks', 'prefilter'].find((name) => command.getOptionValueSource(name) !== 'default');
+      if (!model.can.includes('mean') && ofMeans !== undefined)
+        throw new OptionError(`${model.card.name} knows no mean`, { key: `--${ofMeans}`, hint: 'Leave it out.' });
       const looks = how.looks === '1' ? 1 : 2;
       const guide = guideFile === undefined ? undefined : await readGuide(guideFile, study.frames[0]!);
       const plan = await toldPlan(run, study, model, how, memory);

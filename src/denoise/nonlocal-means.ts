@@ -27,6 +27,10 @@ const lowUptake = 0.5;
 const patchVoxels = 27;
 /** Weights below exp(−this) are 0. */
 const negligible = 12;
+/** exp(−q), in the middle of each of so many steps of q per unit: an exponential for every pair would take most of the time. */
+const weightsPerUnit = 512;
+const lastWeight = negligible * weightsPerUnit;
+const falling = Float32Array.from({ length: lastWeight }, (_, i) => Math.exp(-(i + 0.5) / weightsPerUnit));
 
 /**
  * @param image shape [nz, ny, nx], any unit. @param voxelSize mm [z, y, x].
@@ -44,27 +48,34 @@ export async function nonlocalMeans(image: Volume, voxelSize: Point, options: No
   const s = (await gaussianFilter(image, voxelSize, prefilter, { signal })).data.map((value) => Math.asinh(value / c));
   const weighted = Float32Array.from(x); // the voxel itself has weight 1
   const weights = new Float32Array(x.length).fill(1);
-  const distance = new Float32Array(x.length);
-  const scratch = new Float32Array(x.length);
-  const scale = 1 / strength ** 2;
+  const plane = ny * nx;
+  const scale = weightsPerUnit / (patchVoxels * strength ** 2);
   const [rz, ry, rx] = voxelSize.map((d) => Math.round(search / d)) as [number, number, number];
+  // Plane by plane, so that what is made of a plane is still in the cache when it is needed.
+  const sums = [0, 1, 2].map(() => new Float32Array(plane)) as [Float32Array, Float32Array, Float32Array];
+  const scratch = new Float32Array(plane);
   // Half of the offsets: w_ij = w_ji serves both.
   for (let oz = 0; oz <= rz; oz++) {
     for (let oy = oz === 0 ? 0 : -ry; oy <= ry; oy++) {
       await turn(signal);
       for (let ox = oz === 0 && oy === 0 ? 1 : -rx; ox <= rx; ox++) {
-        const offset = (oz * ny + oy) * nx + ox;
+        const offset = oz * plane + oy * nx + ox;
         const box = overlap([nz, ny, nx], [oz, oy, ox]);
-        squaredDifferences(s, distance, box, offset, ny, nx);
-        boxMean(distance, scratch, box, ny, nx);
         const [z0, z1, y0, y1, x0, x1] = box;
+        if (z1 <= z0 || y1 <= y0 || x1 <= x0) continue;
+        patchSums(s, sums[z0 % 3]!, scratch, box, z0 * plane, offset, nx);
         for (let z = z0; z < z1; z++) {
+          if (z + 1 < z1) patchSums(s, sums[(z + 1) % 3]!, scratch, box, (z + 1) * plane, offset, nx);
+          // At the borders of the box the nearest voxel stands in for what is outside.
+          const below = sums[Math.max(z0, z - 1) % 3]!;
+          const here = sums[z % 3]!;
+          const above = sums[Math.min(z1 - 1, z + 1) % 3]!;
           for (let y = y0; y < y1; y++) {
-            const row = (z * ny + y) * nx;
-            for (let i = row + x0; i < row + x1; i++) {
-              const exponent = distance[i]! * scale;
-              if (exponent > negligible) continue;
-              const w = Math.exp(-exponent);
+            const row = z * plane + y * nx;
+            for (let k = y * nx + x0, i = row + x0; i < row + x1; i++, k++) {
+              const at = (below[k]! + here[k]! + above[k]!) * scale;
+              if (at >= lastWeight) continue;
+              const w = falling[at | 0]!;
               weighted[i]! += w * x[i + offset]!;
               weights[i]! += w;
               weighted[i + offset]! += w * x[i]!;
@@ -86,45 +97,33 @@ function overlap(shape: readonly number[], offset: readonly number[]): Box {
   return shape.flatMap((n, axis) => [Math.max(0, -offset[axis]!), n - Math.max(0, offset[axis]!)]) as unknown as Box;
 }
 
-function squaredDifferences(s: Float32Array, out: Float32Array, box: Box, offset: number, ny: number, nx: number): void {
-  const [z0, z1, y0, y1, x0, x1] = box;
-  for (let z = z0; z < z1; z++) {
-    for (let y = y0; y < y1; y++) {
-      const row = (z * ny + y) * nx;
-      for (let i = row + x0; i < row + x1; i++) out[i] = (s[i]! - s[i + offset]!) ** 2;
+/** Squared differences of a plane from what lies at the offset, summed over 3 × 3 voxels within the box. */
+function patchSums(
+  s: Float32Array,
+  out: Float32Array,
+  scratch: Float32Array,
+  [, , y0, y1, x0, x1]: Box,
+  first: number,
+  offset: number,
+  nx: number,
+): void {
+  for (let y = y0; y < y1; y++) {
+    const row = y * nx;
+    const from = first + row;
+    let before = (s[from + x0]! - s[from + x0 + offset]!) ** 2;
+    let here = before;
+    for (let x = x0; x < x1; x++) {
+      const next = from + (x + 1 < x1 ? x + 1 : x);
+      const after = (s[next]! - s[next + offset]!) ** 2;
+      scratch[row + x] = before + here + after;
+      before = here;
+      here = after;
     }
   }
-}
-
-/** Means over 3³ voxels within the box, in place; at its borders the nearest voxel stands in for what is outside. */
-function boxMean(data: Float32Array, scratch: Float32Array, box: Box, ny: number, nx: number): void {
-  const [z0, z1, y0, y1, x0, x1] = box;
-  const plane = ny * nx;
-  for (let z = z0; z < z1; z++) {
-    for (let y = y0; y < y1; y++) {
-      const row = (z * ny + y) * nx;
-      for (let x = x0; x < x1; x++) {
-        scratch[row + x] = data[row + Math.max(x0, x - 1)]! + data[row + x]! + data[row + Math.min(x1 - 1, x + 1)]!;
-      }
-    }
-  }
-  for (let z = z0; z < z1; z++) {
-    for (let y = y0; y < y1; y++) {
-      const row = z * plane + y * nx;
-      const before = y > y0 ? -nx : 0;
-      const after = y < y1 - 1 ? nx : 0;
-      for (let i = row + x0; i < row + x1; i++) data[i] = scratch[i + before]! + scratch[i]! + scratch[i + after]!;
-    }
-  }
-  scratch.set(data);
-  for (let z = z0; z < z1; z++) {
-    const before = z > z0 ? -plane : 0;
-    const after = z < z1 - 1 ? plane : 0;
-    for (let y = y0; y < y1; y++) {
-      const row = z * plane + y * nx;
-      for (let i = row + x0; i < row + x1; i++) {
-        data[i] = (scratch[i + before]! + scratch[i]! + scratch[i + after]!) / patchVoxels;
-      }
-    }
+  for (let y = y0; y < y1; y++) {
+    const row = y * nx;
+    const before = y > y0 ? -nx : 0;
+    const after = y < y1 - 1 ? nx : 0;
+    for (let k = row + x0; k < row + x1; k++) out[k] = scratch[k + before]! + scratch[k]! + scratch[k + after]!;
   }
 }

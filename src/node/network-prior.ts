@@ -8,6 +8,7 @@ import type { Grid, Unit } from '../core/image.js';
 import type { Denoiser } from '../core/interfaces.js';
 import type { CallOptions } from '../core/iterate.js';
 import { matchedUnit } from '../denoise/denoise-volume.js';
+import { meanImage } from '../denoise/mean-image.js';
 import { noiseLevel } from '../denoise/noise-level.js';
 import type { Given, OpenModel } from '../denoise/open-model.js';
 import { noiseGain, resample, type Sampling } from '../denoise/resample.js';
@@ -104,8 +105,8 @@ export async function meanPrior(
     sigmaMax: Number.POSITIVE_INFINITY,
     async denoise(x, _, call) {
       const there = await toNetwork(x, scale, call);
-      const noise = noiseLevel(there, scale.there.voxelSize);
-      return fromNetwork(await model.mean(there, scale.suvPerUnit, { anatomy: guide, noise, looks: 2, ...call }), scale, call);
+      const mean = await meanImage(model, there, scale.there.voxelSize, scale.suvPerUnit, { anatomy: guide, ...call });
+      return fromNetwork(mean, scale, call);
     },
   };
 }
