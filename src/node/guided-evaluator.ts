@@ -9,8 +9,9 @@ import { type GuidedDiffusion, planeMultiple } from '../network/guided-diffusion
 import { guidedGraph, guidedWeights } from '../network/guided-diffusion-graph.js';
 import { type EvaluationPlan, evaluationPlan } from '../network/guided-plan.js';
 import { guidedStages, multiplyAdds } from '../network/guided-stages.js';
-import { streamedNetwork } from '../network/guided-streaming.js';
+import { type ProgramRunner, streamedNetwork } from '../network/guided-streaming.js';
 import type { GuidedEvaluator, Tensors } from '../network/runner.js';
+import { collector } from './collect.js';
 import { openPool } from './ort-pool.js';
 
 export interface GuidedEvaluatorOptions {
@@ -61,6 +62,15 @@ export function openGuidedEvaluator(
     });
   };
 
+  /** Where maps are halved to fit, slabs in float32 are not left lying about either. */
+  const collect = collector();
+  const tidy: ProgramRunner = {
+    async run(program, feeds, options) {
+      const made = await pool.run(program, feeds, options);
+      collect();
+      return made;
+    },
+  };
   type Network = (x: NdArray, time: Float32Array, options?: CallOptions) => Promise<NdArray>;
   const whole = (patch: Shape3): Network => {
     const program: Program = guidedGraph(architecture, 1, patch);
@@ -74,7 +84,8 @@ export function openGuidedEvaluator(
     const made = networks.get(patch.join());
     if (made) return made;
     const { streaming } = plan(patch);
-    const network = streaming === undefined ? whole(patch) : streamedNetwork(architecture, pool, vectors, streaming);
+    const network =
+      streaming === undefined ? whole(patch) : streamedNetwork(architecture, streaming.half ? tidy : pool, vectors, streaming);
     networks.set(patch.join(), network);
     return network;
   };

@@ -1,10 +1,9 @@
 /** @file  One worker thread of an ONNX Runtime pool: opens a session per program, keeps it, and runs what it is sent.
  *  It knows nothing of networks; `shared` values (the parameters) stay here between runs. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Program } from '../network/graph.js';
 import type { GraphRunner, Tensors } from '../network/runner.js';
+import { collector } from './collect.js';
 import { openSession, type SessionOptions } from './ort-session.js';
 
 /** What a pool sends. */
@@ -50,9 +49,5 @@ function reply(message: Reply, transfer: ArrayBuffer[] = []): void {
   parentPort!.postMessage(message, transfer);
 }
 
-/** Collects the feeds of earlier runs where memory is short: the heap that holds them is small, so the engine would keep gigabytes for long. */
+/** Collects the feeds of earlier runs where memory is short. */
 const collect: () => void = options.frugal ? collector() : () => {};
-function collector(): () => void {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
-}
