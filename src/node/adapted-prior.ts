@@ -9,6 +9,7 @@ import type { Denoiser } from '../core/interfaces.js';
 import { type CallOptions, turn } from '../core/iterate.js';
 import { random } from '../core/random.js';
 import { normalisedAnatomy } from '../denoise/anatomy.js';
+import { calmed } from '../denoise/calmed.js';
 import { bodyMean } from '../denoise/denoise-volume.js';
 import { noiseLevel } from '../denoise/noise-level.js';
 import { cutTile } from '../denoise/tiles.js';
@@ -72,11 +73,13 @@ export async function adaptedPrior(
   const lora = first?.lora ?? loraOf(architecture, { rank, layers, biases });
   const denoiser =
     prior === 'mean' ? await meanOf(model, scale, known, options) : await diffusionPrior(model, scale, known, options);
-  const given = known.condition && (await toNetwork(known.condition, scale, options));
+  const whole = known.condition && (await toNetwork(known.condition, scale, options));
+  // As `mean-image.ts` and `network-prior.ts` tell it.
+  const given =
+    whole && prior === 'mean' ? await calmed(whole, scale.there.voxelSize, noiseLevel(whole, scale.there.voxelSize)) : whole;
   const condition = given && scaled(given, scale.k);
   const guide = known.anatomy && (await toNetwork(known.anatomy, scale, options));
   const anatomy = guide && array(guide.shape, normalisedAnatomy(guide));
-  // As `network-prior.ts` tells it.
   const noise =
     prior === 'mean'
       ? noiseLevel(given!, scale.there.voxelSize)
