@@ -57,7 +57,6 @@ export async function nonlocalMeans(image: Volume, voxelSize: Point, options: No
   // Half of the offsets: w_ij = w_ji serves both.
   for (let oz = 0; oz <= rz; oz++) {
     for (let oy = oz === 0 ? 0 : -ry; oy <= ry; oy++) {
-      await turn(signal);
       for (let ox = oz === 0 && oy === 0 ? 1 : -rx; ox <= rx; ox++) {
         const offset = oz * plane + oy * nx + ox;
         const box = overlap([nz, ny, nx], [oz, oy, ox]);
@@ -65,6 +64,7 @@ export async function nonlocalMeans(image: Volume, voxelSize: Point, options: No
         if (z1 <= z0 || y1 <= y0 || x1 <= x0) continue;
         patchSums(s, sums[z0 % 3]!, scratch, box, z0 * plane, offset, nx);
         for (let z = z0; z < z1; z++) {
+          await turn(signal);
           if (z + 1 < z1) patchSums(s, sums[(z + 1) % 3]!, scratch, box, (z + 1) * plane, offset, nx);
           // At the borders of the box the nearest voxel stands in for what is outside.
           const below = sums[Math.max(z0, z - 1) % 3]!;
