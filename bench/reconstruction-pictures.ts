@@ -118,6 +118,7 @@ export function curves(panels: readonly Panel[], x: string, y: string): string {
   });
   const [width, height] = [2 * (w + gap) + left, legendTop + Math.ceil(names.length / 4) * 18];
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="11">
+<title>${y} against ${x}</title>
 <rect width="100%" height="100%" fill="#fff"/>
 ${[...drawn, ...legend].join('\n')}
 </svg>
