@@ -32,10 +32,10 @@ export type {
 export { type CallOptions, last, type Step, turn } from './core/iterate.js';
 export { noiseField, type Random, random } from './core/random.js';
 // Volume in, volume out
-export { type Denoised, type DenoiseOptions, denoiseVolume, type MeanUsed, type SamplingUsed } from './denoise/denoise-volume.js';
+export { type Denoised, type DenoiseOptions, denoiseVolume, type SamplingUsed } from './denoise/denoise-volume.js';
 export { gaussianFilter } from './denoise/gaussian.js';
 export { type GuidedModel, guidedModel } from './denoise/guided-model.js';
-export { type MeanImageOptions, meanImage } from './denoise/mean-image.js';
+export { type MeanImageOptions, type MeanUsed, meanImage } from './denoise/mean-image.js';
 export { noiseLevel } from './denoise/noise-level.js';
 export { type NonlocalMeansOptions, nonlocalMeans } from './denoise/nonlocal-means.js';
 export {

@@ -79,12 +79,15 @@ export function denoise(program: Command): void {
     .option('--eta <x>', 'stochasticity of DDIM, in [0, 1]', share, 0)
     .option('--reuse <n>', 'evaluate the coarse levels of the network in every n-th step only', whole, 1)
     .addOption(
-      new Option('--looks <n>', 'mode mean: 2 looks again around what is extremely hot, which leaves rings else')
+      new Option('--looks <n>', 'of the mean: 2 looks again around what is extremely hot, which leaves rings else')
         .choices(['1', '2'])
         .default('2'),
     )
     .addOption(
-      new Option('--prefilter <name>', 'mode mean: nlm takes part of the noise out beforehand, as non-local means would; or none')
+      new Option(
+        '--prefilter <name>',
+        'of the mean: nlm takes part of the noise out beforehand, as non-local means would; or none',
+      )
         .choices(['nlm', 'none'])
         .default('nlm'),
     )
@@ -101,7 +104,7 @@ export function denoise(program: Command): void {
         .default('model'),
     )
     .option('--anatomy <file>', 'CT (HU or μ in 1/cm) or MR of the same examination, a NIfTI, for models that know anatomy')
-    .option('--draft', 'compute in 8-bit integers: rougher, and a tenth to a quarter faster')
+    .option('--draft', 'compute in 8-bit integers: rougher, and a tenth to a third faster')
     .option('--model <dir>', 'model folder, also of an imported model (default: the shipped model)')
     .addOption(new Option('--preset <name>', 'the published pipeline of an imported model').choices(['yu2025']))
     .option('--memory <size>', 'what an imported model may take, e.g. 8GB (default: three quarters of the machine’s)', memorySize)

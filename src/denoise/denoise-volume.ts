@@ -11,7 +11,7 @@ import type { CommonCard } from '../network/model-card.js';
 import { ddim } from '../prior/ddim.js';
 import { dpmSolver2m } from '../prior/dpm-solver.js';
 import { cosine, sigmaLadder } from '../prior/schedule.js';
-import { meanImage } from './mean-image.js';
+import { type MeanUsed, meanDefaults, meanImage } from './mean-image.js';
 import { noiseLevel } from './noise-level.js';
 import type { Given, OpenModel } from './open-model.js';
 import { resample } from './resample.js';
@@ -64,11 +64,6 @@ export type SamplingUsed =
       readonly eta: number;
       readonly reuse: number;
     } & Partial<MeanUsed>); // of the mean that they begin at, where the model knows one
-/** How a mean was made. */
-export interface MeanUsed {
-  readonly looks: 1 | 2;
-  readonly prefilter: 'nlm' | 'none';
-}
 
 export interface Denoised {
   readonly image: PetImage;
@@ -92,8 +87,8 @@ export interface Denoised {
 export async function denoiseVolume(image: PetImage, model: OpenModel, options: DenoiseOptions = {}): Promise<Denoised> {
   const {
     tiles = 'model',
-    looks = 2,
-    prefilter = 'nlm',
+    looks = meanDefaults.looks,
+    prefilter = meanDefaults.prefilter,
     sampler = 'ddim',
     eta = 0,
     reuse = 1,
@@ -101,7 +96,8 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
     onProgress,
     signal,
   } = options;
-  const { mode = model.can.includes('mean') ? 'mean' : 'samples' } = options;
+  const knowsMean = model.can.includes('mean');
+  const { mode = knowsMean ? 'mean' : 'samples' } = options;
   const { samples = model.sampling.samples, steps = model.sampling.steps, start = model.sampling.start } = options;
   if (mode === 'samples' && !(Number.isInteger(samples) && samples > 0)) {
     throw new OptionError('Number of samples', { key: 'samples', expected: 'a positive integer', found: samples });
@@ -109,6 +105,8 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
   if (sampler !== 'ddim' && eta !== 0)
     throw new OptionError('Only DDIM is stochastic', { key: 'eta', expected: `0 with the sampler ${sampler}`, found: eta });
   if (image.values.shape.length !== 3) throw new ShapeError('Image', { expected: 'three axes', found: [...image.values.shape] });
+  // A model that knows none says so, before any work.
+  if (mode === 'mean' && !knowsMean) await model.mean(image.values);
   const unit = suvPerUnit(image, model, options.intensity ?? 'SUV');
   const { card } = model;
   const there = options.voxels === 'image' ? image.grid : workingGrid(image.grid, card);
@@ -128,11 +126,9 @@ export async function denoiseVolume(image: PetImage, model: OpenModel, options: 
     ...image,
     values: nonNegative(await resample(x, there, image.grid, { signal })),
   });
-  const knowsMean = model.can.includes('mean');
-  const begin =
-    knowsMean || mode === 'mean'
-      ? await meanImage(model, values, there.voxelSize, unit, { anatomy, tiles, looks, prefilter, signal })
-      : values;
+  const begin = knowsMean
+    ? await meanImage(model, values, there.voxelSize, unit, { anatomy, tiles, looks, prefilter, signal })
+    : values;
   if (mode === 'mean') {
     onProgress?.(1);
     return { image: await back(begin), sampling: { mode, looks, prefilter }, ...about };

@@ -8,7 +8,7 @@ import { fill, type Shape3, type Volume } from '../core/array.js';
 
 /** What is turned down is hotter than this many times the mean over the body. */
 const HOT = 2;
-/** Below this many times the mean no rings were seen. */
+/** What is looked at again holds something hotter than this many times the mean: a choice, for time. */
 const EXTREME = 8;
 
 export interface SecondLook {

@@ -4,6 +4,7 @@ import { array, fill, type Shape3, size, total, type Volume } from '../core/arra
 import type { Grid } from '../core/image.js';
 import type { Penalty, PoissonSubset, SeparablePenalty } from '../core/interfaces.js';
 import { noiseField } from '../core/random.js';
+import { meanDefaults } from '../denoise/mean-image.js';
 import type { OpenModel } from '../denoise/open-model.js';
 import { resampledNote } from '../denoise/unlike.js';
 import type { PatientPosition } from '../geometry/frame.js';
@@ -117,6 +118,7 @@ export async function hqsSamples(method: DiffusionMethod, situation: Situation, 
     ...(samples > 1 ? { spread: fill(shape, (i) => Math.sqrt(Math.max(0, squares.data[i]!) / (samples - 1))) } : {}),
     parameters: {
       ...{ ...settings, startFwhm, anatomy: anatomy !== undefined },
+      ...(settings.prior === 'mean' || settings.startFrom === 'mean' ? meanDefaults : {}),
       priorGiven: condition === undefined ? 'nothing' : condition === smooth ? 'the filtered OSEM image' : 'the OSEM image',
       ...{ suvPerUnit: scale.suvPerUnit, networkPerUnit: scale.k, priorVoxelSize: scale.there.voxelSize },
       ...{ model: model.card.name, modelSha256: model.card.sha256 },

@@ -1,6 +1,7 @@
 /** What the network is given of an image as it comes. */
 import { describe, expect, it } from 'vitest';
 import { fill, type Point, type Shape3, type Volume } from '../../src/core/array.js';
+import { OptionError } from '../../src/core/errors.js';
 import { random } from '../../src/core/random.js';
 import { calmed } from '../../src/denoise/calmed.js';
 import { gaussianFilter } from '../../src/denoise/gaussian.js';
@@ -96,5 +97,6 @@ describe('the mean of an image', () => {
     const less = await calmed(image, voxelSize, level);
     expect(seen[0]).toEqual({ values: less, unit: 2, noise: noiseLevel(less, voxelSize), looks: 2 });
     expect(seen[1]).toEqual({ values: image, unit: 2, noise: level, looks: 1 });
+    await expect(meanImage(model, image, voxelSize, 2, { prefilter: 'gauss' as 'nlm' })).rejects.toThrow(OptionError);
   });
 });
